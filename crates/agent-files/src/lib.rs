@@ -1,0 +1,1 @@
+//! Reading, writing, editing, listing and searching files, with or without HTTP.

@@ -1,0 +1,1 @@
+//! HTTP kit of the agent: serving with limits and drain, extractors, layers, errors.

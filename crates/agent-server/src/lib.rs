@@ -1,0 +1,1 @@
+//! agentd: configuration, composition, listeners, shutdown.

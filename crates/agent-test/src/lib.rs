@@ -1,0 +1,1 @@
+//! Helpers for tests; a dev-dependency only.
