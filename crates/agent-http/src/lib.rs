@@ -1,1 +1,37 @@
-//! HTTP kit of the agent: serving with limits and drain, extractors, layers, errors.
+//! The HTTP kit of the agent: how requests are accepted, admitted, read and answered; never what
+//! for.
+//!
+//! [`Server`] serves a router over any byte stream with limits and a drain. [`Query`], [`Body`] and
+//! [`Chat`] read a request, [`Reply`] and [`Failure`] answer it.
+//!
+//! ```
+//! use agent_api::{StatPathRequest, ResolvePathResponse};
+//! use agent_http::{Json, Query, Reply};
+//! use axum::{Router, routing::get};
+//!
+//! async fn echo_path(Query(req): Query<StatPathRequest>) -> Reply<ResolvePathResponse> {
+//!     Ok(Json(ResolvePathResponse { resolved_path: req.path }))
+//! }
+//! let router: Router = Router::new().route("/echo", get(echo_path));
+//! # let _ = router;
+//! ```
+
+mod admission;
+mod app;
+mod body;
+mod chat;
+mod failure;
+mod query;
+mod request_id;
+mod serve;
+mod token;
+mod unread;
+
+pub use admission::{Access, AdmissionError};
+pub use axum::Json;
+pub use body::Body;
+pub use chat::Chat;
+pub use failure::{Failure, Reply};
+pub use query::{Query, QueryError};
+pub use serve::{Config, Listener, Observer, Peer, PeerAddress, Server, Trust};
+pub use token::{Token, TokenError};

@@ -1,0 +1,227 @@
+//! JSON bodies of requests: read within a limit, checked, and refused with the path of the field.
+
+use agent_api::{
+    Classify, ErrorCode, FieldError,
+    limits::{MAX_JSON_BODY_BYTES, MAX_JSON_DEPTH},
+};
+use axum::extract::{FromRequest, Request};
+use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+
+use crate::Failure;
+
+/// A JSON body, extracted.
+///
+/// One JSON object in UTF-8, at most [`MAX_JSON_BODY_BYTES`] bytes and [`MAX_JSON_DEPTH`] levels;
+/// its `Content-Type` does not matter.
+#[derive(Clone, Copy, Debug)]
+pub struct Body<T>(pub T);
+
+/// Why a body was refused.
+#[derive(Debug)]
+enum BodyError {
+    TooLarge,
+    Incomplete { source: axum::Error },
+    NotJson { reason: String },
+    Field { path: String, reason: String },
+}
+
+impl<T: DeserializeOwned> Body<T> {
+    /// Reads an object from bytes that are already here.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::InvalidArgument`] when it is not one JSON object or a field does not fit.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
+        Ok(Self(parse(bytes)?))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
+        let bytes = collect(request.into_body()).await?;
+        Self::from_bytes(&bytes)
+    }
+}
+
+async fn collect(mut body: axum::body::Body) -> Result<Bytes, BodyError> {
+    let limit = MAX_JSON_BODY_BYTES as u64;
+    if body.size_hint().lower() > limit {
+        return Err(BodyError::TooLarge);
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|source| BodyError::Incomplete { source })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > MAX_JSON_BODY_BYTES {
+            return Err(BodyError::TooLarge);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.freeze())
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
+    let not_json = |reason: &str| BodyError::NotJson { reason: reason.to_owned() };
+    match bytes.iter().find(|b| !b.is_ascii_whitespace()) {
+        None => return Err(not_json("the body is empty")),
+        // serde would take an array for a struct by position.
+        Some(b'{') => {}
+        Some(_) => return Err(not_json("the body must be one JSON object")),
+    }
+    if depth(bytes) > MAX_JSON_DEPTH {
+        return Err(not_json("the body is nested deeper than 128 levels"));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    // serde_json's own limit is one level lower and leaves out the fields it skips; `depth` has
+    // bounded the recursion already.
+    deserializer.disable_recursion_limit();
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let cause = error.into_inner();
+        match cause.classify() {
+            serde_json::error::Category::Data => {
+                let path = if path == "." { String::new() } else { path };
+                BodyError::Field { path, reason: without_position(&cause.to_string()) }
+            }
+            _ => not_json(&cause.to_string()),
+        }
+    })?;
+    deserializer.end().map_err(|error| not_json(&error.to_string()))?;
+    Ok(value)
+}
+
+/// Deepest nesting of brackets outside strings; of malformed JSON any number.
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Drops serde_json's ` at line 1 column 7`, which says nothing about a body made by a program.
+fn without_position(text: &str) -> String {
+    text.rsplit_once(" at line ").map_or(text, |(reason, _)| reason).to_owned()
+}
+
+impl std::fmt::Display for BodyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "the request body is too large",
+            Self::Incomplete { .. } => "the request body did not arrive completely",
+            Self::NotJson { .. } => "the request body must be valid JSON",
+            Self::Field { .. } => "the request body has an invalid field",
+        })
+    }
+}
+
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Incomplete { source } => Some(source),
+            Self::TooLarge | Self::NotJson { .. } | Self::Field { .. } => None,
+        }
+    }
+}
+
+impl Classify for BodyError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooLarge => ErrorCode::TooLarge,
+            Self::Incomplete { .. } | Self::NotJson { .. } | Self::Field { .. } => {
+                ErrorCode::InvalidArgument
+            }
+        }
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Self::Field { path, reason } => vec![FieldError::new(path, reason)],
+            Self::TooLarge | Self::Incomplete { .. } | Self::NotJson { .. } => Vec::new(),
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::TooLarge => Some(format!("at most {MAX_JSON_BODY_BYTES} bytes are accepted")),
+            Self::NotJson { reason } => Some(reason.clone()),
+            Self::Field { .. } => None,
+            Self::Incomplete { source } => agent_api::causes(Some(source)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_api::{EditFilesRequest, MakeDirectoryRequest};
+
+    use super::*;
+
+    fn refused<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> (String, Vec<String>) {
+        let error = parse::<T>(json.as_bytes()).unwrap_err();
+        (error.to_string(), error.fields().into_iter().map(|f| f.field).collect())
+    }
+
+    #[test]
+    fn what_is_not_one_json_object_is_refused() {
+        let deep = format!("{{\"x\":{}{}}}", "[".repeat(128), "]".repeat(128));
+        let cases =
+            ["", " ", "[]", "null", "{", "{} {}", "{\"path\":\"\u{1}\"}", "\"{}\"", deep.as_str()];
+        for json in cases {
+            let (message, fields) = refused::<MakeDirectoryRequest>(json);
+            assert!(message.contains("valid JSON"), "{json}: {message}");
+            assert!(fields.is_empty());
+        }
+        assert!(parse::<MakeDirectoryRequest>(b"{\"path\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn the_deepest_allowed_body_is_read() {
+        let json = format!("{{\"x\":{}{}}}", "[".repeat(127), "]".repeat(127));
+        assert!(parse::<MakeDirectoryRequest>(json.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn brackets_in_strings_are_no_levels() {
+        let json = format!("{{\"path\":\"\\\"{}\"}}", "[".repeat(500));
+        assert!(parse::<MakeDirectoryRequest>(json.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_field_that_does_not_fit_is_named_by_its_path() {
+        let cases = [
+            (r#"{"files": 1}"#, "files"),
+            (r#"{"files": [{"path": 1}]}"#, "files[0].path"),
+            (r#"{"files":[{"edits":[{},{},{"old_text":7}]}]}"#, "files[0].edits[2].old_text"),
+            (r#"{"dry_run": "yes"}"#, "dry_run"),
+        ];
+        for (json, field) in cases {
+            let (_, fields) = refused::<EditFilesRequest>(json);
+            assert_eq!(fields, [field], "{json}");
+        }
+    }
+
+    #[test]
+    fn null_is_absent_and_unknown_fields_are_ignored() {
+        let json = r#"{"files": null, "include_diff": null, "color": {"a": [1]}}"#;
+        let request: EditFilesRequest = parse(json.as_bytes()).unwrap();
+        assert_eq!(request, EditFilesRequest::default());
+    }
+}

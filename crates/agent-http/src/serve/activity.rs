@@ -1,0 +1,196 @@
+//! What a connection is doing, as far as its time limits care: waiting for a head, reading one, or
+//! at work; not how HTTP is spoken.
+//!
+//! ```text
+//!          first byte            request                 last response ended
+//!  idle ──────────────▶ head ──────────────▶ at work ──────────────────────────▶ idle
+//!   │ idle_timeout        │ head_timeout      (no limit)
+//!   ▼                     ▼
+//!  closed               closed
+//! ```
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
+
+/// The first bytes of a connection that speaks HTTP/2 with prior knowledge (RFC 9113 section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI";
+
+/// What one connection is doing; shared by its stream and its requests.
+#[derive(Clone, Debug)]
+pub(crate) struct Activity {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    in_flight: usize,
+    idle_since: Instant,
+    /// When the first byte of the head being read arrived.
+    head_since: Option<Instant>,
+    /// Frames without a request (pings, settings) are no head, so only idleness counts.
+    is_http2: bool,
+    is_new: bool,
+}
+
+/// Keeps its connection at work until dropped.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    activity: Activity,
+}
+
+impl Activity {
+    pub(crate) fn new() -> Self {
+        let state = State {
+            in_flight: 0,
+            idle_since: Instant::now(),
+            head_since: None,
+            is_http2: false,
+            is_new: true,
+        };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    fn received(&self, bytes: &[u8]) {
+        let mut state = self.state.lock();
+        if state.is_new {
+            state.is_new = false;
+            state.is_http2 = bytes.starts_with(HTTP2_PREFACE);
+        }
+        if state.in_flight == 0 && state.head_since.is_none() && !state.is_http2 {
+            state.head_since = Some(Instant::now());
+        }
+    }
+
+    pub(crate) fn begin(&self) -> InFlight {
+        let mut state = self.state.lock();
+        state.in_flight += 1;
+        state.head_since = None;
+        InFlight { activity: self.clone() }
+    }
+
+    /// When the connection is to close if nothing happens; `None` while it is at work.
+    pub(crate) fn deadline(&self, head: Duration, idle: Duration) -> Option<Instant> {
+        let state = self.state.lock();
+        match (state.in_flight, state.head_since) {
+            (0, Some(since)) => Some(since + head),
+            (0, None) => Some(state.idle_since + idle),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut state = self.activity.state.lock();
+        state.in_flight -= 1;
+        if state.in_flight == 0 {
+            state.idle_since = Instant::now();
+        }
+    }
+}
+
+/// A stream that reports what it reads.
+#[derive(Debug)]
+pub(crate) struct Watched<S> {
+    inner: S,
+    activity: Activity,
+}
+
+impl<S> Watched<S> {
+    pub(crate) fn new(inner: S, activity: Activity) -> Self {
+        Self { inner, activity }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.activity.received(&buf.filled()[before..]);
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: Duration = Duration::from_secs(30);
+    const IDLE: Duration = Duration::from_secs(90);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_follows_what_the_connection_does() {
+        let activity = Activity::new();
+        let start = Instant::now();
+        assert_eq!(activity.deadline(HEAD, IDLE), Some(start + IDLE));
+
+        tokio::time::advance(Duration::from_secs(10)).await;
+        activity.received(b"GET /");
+        tokio::time::advance(Duration::from_secs(10)).await;
+        activity.received(b" HTTP/1.1");
+        assert_eq!(activity.deadline(HEAD, IDLE), Some(start + Duration::from_secs(10) + HEAD));
+
+        let (first, second) = (activity.begin(), activity.begin());
+        activity.received(b"body");
+        assert_eq!(activity.deadline(HEAD, IDLE), None);
+        drop(first);
+        assert_eq!(activity.deadline(HEAD, IDLE), None);
+        drop(second);
+        assert_eq!(activity.deadline(HEAD, IDLE), Some(Instant::now() + IDLE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_of_http2_are_no_head() {
+        let activity = Activity::new();
+        activity.received(b"PRI * HTTP/2.0\r\n");
+        activity.received(b"ping");
+        assert_eq!(activity.deadline(HEAD, IDLE), Some(Instant::now() + IDLE));
+    }
+}

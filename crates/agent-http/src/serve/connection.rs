@@ -1,0 +1,135 @@
+//! One connection: HTTP/1.1 or HTTP/2, its time limits, and its end.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::body::Body;
+use http::{HeaderMap, Request, Response, header};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::OwnedSemaphorePermit,
+    time::Instant,
+};
+
+use super::{
+    Config, Peer, Shared,
+    activity::{Activity, Watched},
+    requests::OpenBody,
+};
+use crate::unread::DrainedBody;
+
+/// Serves a stream on the server's tasks; `slot` is its place among the listener's connections.
+pub(super) fn spawn<S>(
+    shared: &Arc<Shared>,
+    stream: S,
+    peer: Peer,
+    slot: Option<OwnedSemaphorePermit>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let work = serve(Arc::clone(shared), stream, peer);
+    shared.tasks.spawn(async move {
+        work.await;
+        drop(slot);
+    });
+}
+
+async fn serve<S>(shared: Arc<Shared>, stream: S, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let listener = peer.listener;
+    shared.app.observer.connection_opened(listener);
+    let (close, abort) = (shared.close.clone(), shared.abort.clone());
+    let config = shared.config;
+    let activity = Activity::new();
+    let stream = TokioIo::new(Watched::new(stream, activity.clone()));
+    let builder = builder(&config);
+    {
+        let (shared, requests) = (Arc::clone(&shared), activity.clone());
+        let service = hyper::service::service_fn(move |request| {
+            answer(Arc::clone(&shared), peer.clone(), requests.clone(), request)
+        });
+        let connection = builder.serve_connection_with_upgrades(stream, service);
+        let mut connection = std::pin::pin!(connection);
+        let mut is_closing = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error, "connection ended");
+                    }
+                    break;
+                }
+                () = close.cancelled(), if !is_closing => {
+                    is_closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = expired(&activity, &config) => break,
+                () = abort.cancelled() => break,
+            }
+        }
+    }
+    shared.app.observer.connection_closed(listener);
+}
+
+fn builder(config: &Config) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // `activity` limits heads, without cutting connections that are merely idle.
+        .header_read_timeout(None)
+        .max_buf_size(config.max_head_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .keep_alive_timeout(Duration::from_secs(30))
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
+        .max_concurrent_streams(256);
+    builder
+}
+
+/// Waits until the connection has been idle, or reading a head, for too long.
+async fn expired(activity: &Activity, config: &Config) {
+    loop {
+        let limit = activity.deadline(config.head_timeout, config.idle_timeout);
+        match limit {
+            Some(limit) if limit <= Instant::now() => return,
+            Some(limit) => {
+                // A head that begins meanwhile may end earlier than an idle wait.
+                let look_again = Instant::now() + config.head_timeout / 4;
+                tokio::time::sleep_until(limit.min(look_again)).await;
+            }
+            None => tokio::time::sleep(config.head_timeout / 4).await,
+        }
+    }
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    peer: Peer,
+    activity: Activity,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let busy = activity.begin();
+    let open = shared.app.requests.open();
+    let tasks = shared.tasks.clone();
+    let expects_continue = expects_continue(request.headers());
+    let request = request.map(|body| Body::new(DrainedBody::new(body, tasks, expects_continue)));
+    let response = shared.app.answer(&peer, request).await;
+    Ok(response.map(|body| Body::new(OpenBody::new(body, open, busy))))
+}
+
+fn expects_continue(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}

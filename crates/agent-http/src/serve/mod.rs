@@ -1,0 +1,174 @@
+//! A router served over any byte stream, with limits and a drain; which listeners there are is the
+//! server's matter.
+//!
+//! ```text
+//!            listen / connect                begin_drain          drained           shutdown
+//!  (nothing) ───────────────▶ serving ─────────────────▶ draining ───────▶ closing ─────────▶ closed
+//!                                      listeners close,            idle connections    what is left
+//!                                      new requests get 503        close               is aborted
+//! ```
+
+mod activity;
+mod connection;
+mod listener;
+mod peer;
+mod requests;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+pub use listener::Listener;
+pub use peer::{Peer, PeerAddress, Trust};
+pub(crate) use requests::Requests;
+
+use crate::{Access, app::App};
+
+/// Limits of a server; the defaults are the protocol's.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Open connections of each listener; further ones wait in its queue.
+    pub max_connections: usize,
+    /// Requests in work; further ones wait.
+    pub max_requests: usize,
+    /// Largest HTTP/1 head, and largest HTTP/2 header list, in bytes.
+    pub max_head_bytes: usize,
+    /// Longest time from the first byte of a head to its last.
+    pub head_timeout: Duration,
+    /// Longest time without a request; at least 60 s by the protocol, and longer than clients keep
+    /// theirs, so that a client seldom sends into a closing connection.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            max_requests: 512,
+            max_head_bytes: 64 * 1024,
+            head_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(90),
+        }
+    }
+}
+
+/// Hears of requests and connections, to count them.
+pub trait Observer: Send + Sync + 'static {
+    /// A request was answered; `operation` is its route's, or `unknown`.
+    fn request(&self, operation: &'static str, status: u16, elapsed: Duration);
+    /// A connection was opened on a listener.
+    fn connection_opened(&self, listener: &'static str);
+    /// A connection of a listener ended.
+    fn connection_closed(&self, listener: &'static str);
+}
+
+/// Observes nothing.
+impl Observer for () {
+    fn request(&self, _operation: &'static str, _status: u16, _elapsed: Duration) {}
+    fn connection_opened(&self, _listener: &'static str) {}
+    fn connection_closed(&self, _listener: &'static str) {}
+}
+
+/// Serves one router over listeners and single streams.
+///
+/// Cheap to clone; the clones are one server. Dropping the last one cuts its connections.
+#[derive(Clone, Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    /// Held by handles alone: connections hold `shared` and would keep themselves alive.
+    _abort_with_last: Arc<DropGuard>,
+}
+
+pub(crate) struct Shared {
+    app: App,
+    config: Config,
+    tasks: TaskTracker,
+    /// No listener accepts any more.
+    stop: CancellationToken,
+    /// Connections end after the request they are in.
+    close: CancellationToken,
+    /// Connections end at once.
+    abort: CancellationToken,
+}
+
+impl Server {
+    /// Puts the checks of every request in front of a router; nothing is served yet.
+    pub fn new(
+        router: Router,
+        access: Access,
+        config: Config,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let requests = Requests::new(config.max_requests);
+        let app = App { router, access, requests, observer };
+        let abort = CancellationToken::new();
+        let shared = Shared {
+            app,
+            config,
+            tasks: TaskTracker::new(),
+            stop: abort.child_token(),
+            close: CancellationToken::new(),
+            abort: abort.clone(),
+        };
+        Self { shared: Arc::new(shared), _abort_with_last: Arc::new(abort.drop_guard()) }
+    }
+
+    /// Accepts connections of a listener until the drain begins.
+    pub fn listen(&self, listener: Listener) {
+        let accept = listener::accept_loop(listener, Arc::downgrade(&self.shared));
+        self.shared.tasks.spawn(accept);
+    }
+
+    /// Serves one stream, for callers in the same process and transports of their own.
+    pub fn connect<S>(&self, stream: S, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        connection::spawn(&self.shared, stream, peer, None);
+    }
+
+    /// Closes the listeners; from now on a new request is answered 503 and its connection closed.
+    ///
+    /// Idle connections stay until [`Server::shutdown`], so that a late request gets its answer.
+    pub fn begin_drain(&self) {
+        self.shared.app.requests.begin_drain();
+        self.shared.stop.cancel();
+    }
+
+    /// Waits until no request is open; a request is open until its response body has ended.
+    pub async fn drained(&self) {
+        self.shared.app.requests.none_open().await;
+    }
+
+    /// Closes every connection after the request it is in, waits for them, and cuts those that
+    /// take longer than `grace`.
+    ///
+    /// Answers whether all ended by themselves.
+    pub async fn shutdown(&self, grace: Duration) -> bool {
+        self.begin_drain();
+        self.shared.close.cancel();
+        self.shared.tasks.close();
+        let ended = tokio::time::timeout(grace, self.shared.tasks.wait()).await.is_ok();
+        self.abort();
+        self.shared.tasks.wait().await;
+        ended
+    }
+
+    /// Cuts every connection now.
+    pub fn abort(&self) {
+        self.begin_drain();
+        self.shared.tasks.close();
+        self.shared.abort.cancel();
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+    }
+}
