@@ -1,0 +1,115 @@
+//! `bench`: our figures beside a reference measured in the same run, as a table for `docs/PERFORMANCE.md`.
+//!
+//! This is the frame: names, output, where it is kept. What is measured is in one file a bench.
+
+mod machine;
+mod table;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::workspace::Workspace;
+use crate::{setup, shell};
+use table::Table;
+
+/// Where the results of the last run are kept.
+const RESULTS: &str = "docs/PERFORMANCE.md";
+
+/// Something that can be measured.
+struct Bench {
+    name: &'static str,
+    measure: fn() -> Result<Table>,
+}
+
+/// Every bench.
+const BENCHES: &[Bench] = &[];
+
+/// Arguments of `cargo xtask bench`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask bench files            measure, and keep the table in docs/PERFORMANCE.md
+  cargo xtask bench files --print    measure, and print the table only")]
+pub(crate) struct Args {
+    /// Which bench
+    name: String,
+    /// Print the table and leave docs/PERFORMANCE.md as it is
+    #[arg(long)]
+    print: bool,
+}
+
+/// Measures, prints the table, and keeps it unless told otherwise.
+///
+/// A figure that misses its target is shown as such; it is no failure of the run.
+///
+/// # Errors
+///
+/// There is no such bench, a reference tool is missing, or measuring failed.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let Some(bench) = BENCHES.iter().find(|bench| bench.name == args.name) else {
+        let names: Vec<_> = BENCHES.iter().map(|bench| bench.name).collect();
+        bail!("no bench is named `{}`; there are: {}", args.name, names.join(", "));
+    };
+    setup::require(setup::Purpose::Bench)?;
+    let table = (bench.measure)()?;
+    let result = format!("{}\n{}", machine::describe(), table.markdown());
+    println!("{result}");
+    if !args.print {
+        let path = shell::root().join(RESULTS);
+        let document =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {RESULTS}"))?;
+        let document = replace_between(&document, bench.name, &result)
+            .with_context(|| format!("cannot update {RESULTS}"))?;
+        fs::write(&path, document)?;
+        println!("kept in {RESULTS}");
+    }
+    Ok(())
+}
+
+/// Builds a program of a member as it is released and returns where it is.
+///
+/// # Errors
+///
+/// It does not build.
+#[expect(dead_code, reason = "the first bench calls it")]
+fn release_binary(package: &str, program: &str) -> Result<PathBuf> {
+    shell::run(shell::cargo().args([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        package,
+        "--bin",
+        program,
+    ]))?;
+    Ok(Workspace::load()?.target_directory.join("release").join(program))
+}
+
+/// Returns the document with new text between the markers of a bench.
+///
+/// # Errors
+///
+/// A marker is missing.
+fn replace_between(document: &str, name: &str, text: &str) -> Result<String> {
+    let (start, end) = (format!("<!-- bench {name} -->"), format!("<!-- end bench {name} -->"));
+    let missing = || format!("it has no line `{start}` with a line `{end}` below");
+    let (before, rest) = document.split_once(&start).with_context(missing)?;
+    let (_, after) = rest.split_once(&end).with_context(missing)?;
+    Ok(format!("{before}{start}\n\n{}\n\n{end}{after}", text.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_stand_between_their_markers() {
+        let document = "# P\n<!-- bench a -->\nold\n<!-- end bench a -->\ntail\n";
+        let new = replace_between(document, "a", "new\n").unwrap();
+        assert_eq!(new, "# P\n<!-- bench a -->\n\nnew\n\n<!-- end bench a -->\ntail\n");
+        assert_eq!(replace_between(&new, "a", "new").unwrap(), new);
+        assert!(replace_between(document, "b", "new").is_err());
+    }
+}

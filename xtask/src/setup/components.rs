@@ -1,0 +1,139 @@
+//! The table of what this repository's tasks need from the machine, and how each is looked for and got.
+
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use crate::shell;
+
+/// What something is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Purpose {
+    /// `cargo xtask test`
+    Test,
+    /// `cargo xtask bench`
+    Bench,
+    /// `cargo xtask dist` with its proofs
+    Dist,
+    /// `cargo xtask deny`
+    Deny,
+    /// `cargo xtask fuzz`
+    Fuzz,
+}
+
+/// One thing that has to be there.
+#[derive(Debug)]
+pub(crate) struct Component {
+    /// The name that tests see.
+    pub(crate) name: &'static str,
+    pub(crate) probe: Probe,
+    pub(crate) source: Source,
+    pub(crate) purpose: Purpose,
+    /// What cannot be done without it, as it ends the sentence "without it: skipped …".
+    pub(crate) serves: &'static str,
+}
+
+/// How to tell whether a component is there.
+#[derive(Debug)]
+pub(crate) enum Probe {
+    /// A program of that name can be found.
+    Program(&'static str),
+    /// The tasks run as root.
+    Root,
+    /// A tmpfs can really be mounted; root alone is not enough in a container.
+    Tmpfs,
+}
+
+/// Where a component comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The Debian package of that name.
+    Apt(&'static str),
+    /// The crate of that name, installed by cargo.
+    Cargo(&'static str),
+    /// The machine has it or not; the text says how to have it.
+    Machine(&'static str),
+}
+
+const fn program(
+    name: &'static str,
+    package: &'static str,
+    purpose: Purpose,
+    serves: &'static str,
+) -> Component {
+    Component { name, probe: Probe::Program(name), source: Source::Apt(package), purpose, serves }
+}
+
+const fn tool(name: &'static str, purpose: Purpose, serves: &'static str) -> Component {
+    Component { name, probe: Probe::Program(name), source: Source::Cargo(name), purpose, serves }
+}
+
+/// Every component, in the order in which they are shown.
+pub(crate) const COMPONENTS: &[Component] = &[
+    program("curl", "curl", Purpose::Test, "tests with a client that is not ours"),
+    Component {
+        name: "root",
+        probe: Probe::Root,
+        source: Source::Machine("run as root"),
+        purpose: Purpose::Test,
+        serves: "tests of foreign owners, permissions and device files",
+    },
+    Component {
+        name: "tmpfs",
+        probe: Probe::Tmpfs,
+        source: Source::Machine("run as root where mounting is allowed"),
+        purpose: Purpose::Test,
+        serves: "tests of a full disk and of other file systems",
+    },
+    program("nginx", "nginx-light", Purpose::Bench, "the reference of reads"),
+    program("rg", "ripgrep", Purpose::Bench, "the reference of search"),
+    program("socat", "socat", Purpose::Bench, "the reference of writes"),
+    program("dockerd", "docker.io", Purpose::Dist, "all proofs in containers"),
+    program("busybox", "busybox-static", Purpose::Dist, "the proof in a busybox container"),
+    program("mmdebstrap", "mmdebstrap", Purpose::Dist, "the proof in Debian 11"),
+    tool("cargo-deny", Purpose::Deny, "the checks of licences, sources, bans and advisories"),
+    tool("cargo-fuzz", Purpose::Fuzz, "fuzzing"),
+];
+
+impl Component {
+    /// Looks whether the component is there.
+    pub(crate) fn is_present(&self) -> bool {
+        match self.probe {
+            Probe::Program(name) => shell::find_program(name).is_some(),
+            Probe::Root => shell::is_root(),
+            Probe::Tmpfs => can_mount_tmpfs(),
+        }
+    }
+
+    /// Says how a person gets it.
+    pub(crate) fn remedy(&self) -> String {
+        match self.source {
+            Source::Apt(package) => format!("apt-get install {package}"),
+            Source::Cargo(name) => format!("cargo install --locked {name}"),
+            Source::Machine(text) => text.to_owned(),
+        }
+    }
+}
+
+fn can_mount_tmpfs() -> bool {
+    let Ok(dir) = tempfile::tempdir() else {
+        return false;
+    };
+    let mount = |command: &mut Command| shell::succeeds(command.arg(dir.path()));
+    mount(shell::command("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]))
+        && mount(&mut shell::command("umount"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fit_in_a_list_with_commas() {
+        let names: BTreeSet<_> = COMPONENTS.iter().map(|component| component.name).collect();
+        assert_eq!(names.len(), COMPONENTS.len());
+        assert!(names.iter().all(|name| !name.contains([',', ' ', '='])));
+    }
+}
