@@ -15,6 +15,7 @@ mod setup;
 mod shell;
 mod tests_run;
 mod tidy;
+mod tokens;
 mod workspace;
 
 use std::process::ExitCode;

@@ -39,7 +39,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !names_packages(&args.extra) {
         command.arg("--workspace");
     }
-    command.args(&args.extra).env(COMPONENTS, components.join(",")).stdout(Stdio::piped());
+    command
+        .args(arguments(&args.extra, &components.missing))
+        .env(COMPONENTS, components.present.join(","))
+        .stdout(Stdio::piped());
 
     let mut cargo = shell::spawn(&mut command)?;
     let output = cargo.child.stdout.take().expect("standard output is piped");
@@ -62,6 +65,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         bail!("no test ran");
     }
     Ok(())
+}
+
+/// Adds to the given arguments what leaves out the tests of missing components.
+fn arguments(extra: &[String], missing: &[&str]) -> Vec<String> {
+    let mut arguments = extra.to_vec();
+    if !missing.is_empty() && !extra.iter().any(|arg| arg == "--") {
+        arguments.push("--".to_owned());
+    }
+    for component in missing {
+        arguments.extend(["--skip".to_owned(), format!("{}::", setup::module(component))]);
+    }
+    arguments
 }
 
 /// Tells whether cargo is asked for certain packages; what follows `--` is for the test runner.
@@ -140,6 +155,21 @@ mod tests {
         assert_eq!(total, Total { passed: 7, failed: 2, ignored: 1 });
         assert_eq!(total.line(), "7 passed, 2 failed, 1 skipped");
         assert_eq!(Total { ignored: 0, ..total }.line(), "7 passed, 2 failed");
+    }
+
+    #[test]
+    fn tests_of_missing_components_are_left_out() {
+        let check = |extra: &[&str], missing: &[&str], expected: &[&str]| {
+            let extra: Vec<_> = extra.iter().map(|arg| (*arg).to_owned()).collect();
+            assert_eq!(arguments(&extra, missing), expected);
+        };
+        check(&["--test", "it"], &[], &["--test", "it"]);
+        check(&["--test", "it"], &["tmpfs"], &["--test", "it", "--", "--skip", "needs_tmpfs::"]);
+        check(
+            &["--", "a"],
+            &["curl", "root"],
+            &["--", "a", "--skip", "needs_curl::", "--skip", "needs_root::"],
+        );
     }
 
     #[test]

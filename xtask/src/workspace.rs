@@ -1,6 +1,6 @@
 //! The workspace as `cargo metadata` describes it, reduced to what the tasks ask about.
 //!
-//! Declared dependencies only: what they resolve to is `cargo tree`'s answer, see `tidy/trees.rs`.
+//! Its files as git lists them. Declared dependencies only: what they resolve to is `cargo tree`'s answer, see `tidy/trees.rs`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -74,6 +74,23 @@ impl Workspace {
     pub(crate) fn find(&self, name: &str) -> Option<&Package> {
         self.packages.iter().find(|package| package.name == name)
     }
+}
+
+/// Returns the files that git knows or would add, relative to the workspace: no build outputs, no scratch files.
+///
+/// # Errors
+///
+/// This is no git work tree.
+pub(crate) fn files() -> Result<Vec<String>> {
+    let mut git = shell::command("git");
+    git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    let listing = shell::output(&mut git)?;
+    Ok(listing
+        .split('\0')
+        // Git also lists what was deleted and not yet committed.
+        .filter(|path| shell::root().join(path).is_file())
+        .map(str::to_owned)
+        .collect())
 }
 
 fn package(value: &Value) -> Result<Package> {

@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Build and check the file, and start no container
     #[arg(long)]
     no_prove: bool,
+    /// Check and prove this program instead of building one
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 }
 
 /// Builds the program, checks the file, and proves it.
@@ -40,7 +43,13 @@ pub(crate) struct Args {
 ///
 /// It does not build, is not static, is too large, or a proof fails; whatever was started is ended then too.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let program = build()?;
+    let program = match &args.program {
+        // Containers are given it by its absolute path.
+        Some(program) => {
+            program.canonicalize().with_context(|| format!("there is no {}", program.display()))?
+        }
+        None => build()?,
+    };
     check_file(&program)?;
     if !args.no_prove {
         setup::require(setup::Purpose::Dist)?;

@@ -81,7 +81,7 @@ pub(crate) const COMPONENTS: &[Component] = &[
     Component {
         name: "tmpfs",
         probe: Probe::Tmpfs,
-        source: Source::Machine("run as root where mounting is allowed"),
+        source: Source::Machine("root that may mount"),
         purpose: Purpose::Test,
         serves: "tests of a full disk and of other file systems",
     },

@@ -3,11 +3,13 @@
 //! Running it again changes nothing. What there is to bring is the table in `components`.
 
 mod components;
+mod needing;
 
 use anyhow::{Context as _, Result, bail};
 
 pub(crate) use components::Purpose;
 use components::{COMPONENTS, Component, Source};
+pub(crate) use needing::module;
 
 use crate::shell;
 
@@ -54,31 +56,40 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Brings what the tests need and returns the names of the components that are there.
-///
-/// A missing one is said, with the tests that go without it.
+/// Names of the components that tests may need.
+#[derive(Debug)]
+pub(crate) struct ForTests {
+    pub(crate) present: Vec<&'static str>,
+    pub(crate) missing: Vec<&'static str>,
+}
+
+/// Brings what the tests need. A missing component is said, with the tests that go without it.
 ///
 /// # Errors
 ///
 /// In CI, a missing component; anywhere, an installation that fails.
-pub(crate) fn for_tests() -> Result<Vec<&'static str>> {
+pub(crate) fn for_tests() -> Result<ForTests> {
     let missing = install(Purpose::Test)?;
     for component in &missing {
         println!(
-            "missing component `{}` ({}): skipped without it: {}",
+            "missing component `{}` ({}), so these are skipped: {}",
             component.name,
             component.remedy(),
             component.serves
         );
+        for test in needing::tests(component.name)? {
+            println!("  {test}");
+        }
     }
     if shell::is_ci() && !missing.is_empty() {
-        bail!("CI skips no test: {}", names(&missing));
+        bail!("CI skips no test, and this is missing: {}", names(&missing));
     }
-    let all = of(Purpose::Test);
-    Ok(all
-        .filter(|component| !missing.iter().any(|one| one.name == component.name))
+    let missing: Vec<_> = missing.into_iter().map(|component| component.name).collect();
+    let present = of(Purpose::Test)
         .map(|component| component.name)
-        .collect())
+        .filter(|name| !missing.contains(name))
+        .collect();
+    Ok(ForTests { present, missing })
 }
 
 /// Brings what a purpose needs.

@@ -6,7 +6,6 @@ mod layers;
 mod links;
 mod manifests;
 mod sources;
-mod tokens;
 mod trees;
 
 use std::fs;
@@ -14,7 +13,7 @@ use std::fs;
 use anyhow::{Context as _, Result, bail};
 
 use crate::shell;
-use crate::workspace::Workspace;
+use crate::workspace::{self, Workspace};
 
 /// What a check has to say.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -83,18 +82,10 @@ fn check_manifests(workspace: &Workspace) -> Result<Findings> {
     Ok(findings)
 }
 
-/// Checks the files that git knows or would add, so build outputs and scratch files do not count.
 fn check_files() -> Result<Findings> {
-    let mut git = shell::command("git");
-    git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
-    let listing = shell::output(&mut git)?;
     let mut findings = Findings::default();
-    for path in listing.split('\0').filter(|path| !path.is_empty()) {
+    for path in &workspace::files()? {
         let file = shell::root().join(path);
-        // Git also lists what was deleted and not yet committed.
-        if !file.is_file() {
-            continue;
-        }
         findings.files += 1;
         if path.ends_with(".rs") {
             findings.add(sources::check(path, &read(&file)?));

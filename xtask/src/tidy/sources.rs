@@ -3,7 +3,7 @@
 //! Formatting is rustfmt's, everything clippy knows is clippy's.
 
 use super::Findings;
-use super::tokens::{self, Function, Token};
+use crate::tokens::{self, Function, Token};
 
 /// Lines of a file above which it is listed, and above which it fails.
 const FILE_LINES: [usize; 2] = [500, 800];

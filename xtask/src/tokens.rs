@@ -9,19 +9,19 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// One token; a bracket of any kind is one of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token {
+pub(crate) struct Token {
     /// The text as written; a literal keeps its quotes and so equals no name.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// 1-based.
-    pub(super) line: usize,
+    pub(crate) line: usize,
 }
 
 /// A function with a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Function {
-    pub(super) name: String,
+pub(crate) struct Function {
+    pub(crate) name: String,
     /// From the line with `fn` to the line with the closing brace.
-    pub(super) lines: RangeInclusive<usize>,
+    pub(crate) lines: RangeInclusive<usize>,
 }
 
 /// Returns the tokens of a file, a doc comment as the attribute that it is.
@@ -29,7 +29,7 @@ pub(super) struct Function {
 /// # Errors
 ///
 /// The text is not Rust down to its brackets.
-pub(super) fn read(text: &str) -> Result<Vec<Token>> {
+pub(crate) fn read(text: &str) -> Result<Vec<Token>> {
     let stream: TokenStream =
         text.parse().map_err(|failure| anyhow!("cannot be read as Rust: {failure}"))?;
     let mut tokens = Vec::new();
@@ -58,7 +58,7 @@ fn flatten(stream: TokenStream, tokens: &mut Vec<Token>) {
 }
 
 /// Returns the index of the bracket that closes the one at `open`.
-pub(super) fn closing(tokens: &[Token], open: usize) -> usize {
+pub(crate) fn closing(tokens: &[Token], open: usize) -> usize {
     let mut depth = 0;
     for (index, token) in tokens.iter().enumerate().skip(open) {
         match token.text.as_str() {
@@ -89,7 +89,7 @@ fn body(tokens: &[Token], from: usize) -> Option<usize> {
 }
 
 /// Returns every function with a body, nested ones too.
-pub(super) fn functions(tokens: &[Token]) -> Vec<Function> {
+pub(crate) fn functions(tokens: &[Token]) -> Vec<Function> {
     let is_name =
         |token: &Token| token.text.starts_with(|first: char| first.is_alphabetic() || first == '_');
     (0..tokens.len().saturating_sub(1))
@@ -106,7 +106,7 @@ pub(super) fn functions(tokens: &[Token]) -> Vec<Function> {
 }
 
 /// Returns every attribute, without its `#` and brackets, and the index after it.
-pub(super) fn attributes(tokens: &[Token]) -> Vec<(&[Token], usize)> {
+pub(crate) fn attributes(tokens: &[Token]) -> Vec<(&[Token], usize)> {
     let mut found = Vec::new();
     for (index, token) in tokens.iter().enumerate().filter(|(_, token)| token.text == "#") {
         let inner = tokens.get(index + 1).is_some_and(|next| next.text == "!");
@@ -119,8 +119,33 @@ pub(super) fn attributes(tokens: &[Token]) -> Vec<(&[Token], usize)> {
     found
 }
 
+/// Returns every test: a function below `#[test]` or `#[tokio::test]`.
+pub(crate) fn tests(tokens: &[Token]) -> Vec<Function> {
+    let functions = functions(tokens);
+    attributes(tokens)
+        .into_iter()
+        .filter(|(attribute, _)| is_test(attribute) && attribute[0].text != "cfg")
+        .filter_map(|(_, next)| {
+            let line = tokens.get(next)?.line;
+            functions.iter().find(|function| *function.lines.start() >= line).cloned()
+        })
+        .collect()
+}
+
+/// Returns the lines of every module of that name that is written in place.
+pub(crate) fn modules(tokens: &[Token], name: &str) -> Vec<RangeInclusive<usize>> {
+    tokens
+        .windows(3)
+        .enumerate()
+        .filter(|(_, three)| {
+            three[0].text == "mod" && three[1].text == name && three[2].text == "{"
+        })
+        .map(|(index, three)| three[0].line..=tokens[closing(tokens, index + 2)].line)
+        .collect()
+}
+
 /// Returns the lines of items that exist in tests only: below `#[test]`, `#[tokio::test]`, `#[cfg(test)]`.
-pub(super) fn test_lines(tokens: &[Token]) -> Vec<RangeInclusive<usize>> {
+pub(crate) fn test_lines(tokens: &[Token]) -> Vec<RangeInclusive<usize>> {
     attributes(tokens)
         .into_iter()
         .filter(|(attribute, _)| is_test(attribute))
@@ -181,5 +206,15 @@ mod tests {
         check("#[cfg(not(test))]\nmod a {\n}\n#[cfg(unix)]\nfn b() {}\n", &[]);
         check("#[cfg(test)]\nmod tests;\nfn a() {\n}\n", &[]);
         check("#[cfg(all(test, unix))]\nfn a() {\n}\n", &[1..=3]);
+    }
+
+    #[test]
+    fn tests_are_found_in_the_modules_that_hold_them() {
+        let text = "#[test]\nfn a() {}\nfn helper() {}\nmod needs_x {\n#[tokio::test(flavor = \"x\")]\n#[cfg(unix)]\nasync fn b() {}\n}\n";
+        let tokens = read(text).unwrap();
+        let names: Vec<_> = tests(&tokens).into_iter().map(|test| test.name).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(modules(&tokens, "needs_x"), [4..=8]);
+        assert_eq!(modules(&tokens, "needs"), []);
     }
 }
