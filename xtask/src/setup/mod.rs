@@ -172,8 +172,14 @@ fn cargo_install(name: &str) -> Result<()> {
     println!("installing {name} with cargo, some minutes the first time");
     // A folder outside the workspace, whose `rust-toolchain.toml` and cargo settings are not the tool's.
     let dir = tempfile::tempdir()?;
+    // The tool runs for a second at a time: building it quickly matters more than its speed.
     shell::run(
-        shell::cargo().args(["install", "--quiet", "--locked", name]).current_dir(dir.path()),
+        shell::cargo()
+            .args(["install", "--quiet", "--locked", name])
+            .current_dir(dir.path())
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
     )
 }
 
