@@ -1,0 +1,280 @@
+//! Every setting in each of its sources, generated from the table.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{
+    super::table::{FREE_SECTIONS, Kind},
+    *,
+};
+
+/// A configuration file and an environment to read with.
+struct World {
+    dir: TempDir,
+    env: Environment,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        // Keeps the machine's own files out.
+        let mut env = Environment::of_test("/home/me", &[]);
+        env.variables.insert("XDG_CONFIG_HOME".into(), dir.path().into());
+        fs::create_dir(dir.path().join("agentd")).unwrap();
+        fs::write(dir.path().join("agentd/config.toml"), "").unwrap();
+        Self { dir, env }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("agentd/config.toml")
+    }
+
+    fn with_file(self, toml: &str) -> Self {
+        fs::write(self.file(), toml).unwrap();
+        self
+    }
+
+    fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.env.variables.insert(name.into(), value.into());
+        self
+    }
+
+    fn read(&self, args: &[String]) -> Result<Config, UsageError> {
+        let args = std::iter::once("agentd".to_owned()).chain(args.iter().cloned());
+        match read(args.map(OsString::from), &self.env)? {
+            Invocation::Run(config) => Ok(*config),
+            Invocation::Print(text) => panic!("printed {text}"),
+        }
+    }
+
+    fn refusal(&self, args: &[&str]) -> String {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let line = self.read(&args).expect_err("refused").to_string();
+        assert!(!line.contains('\n'), "{line}");
+        line
+    }
+}
+
+/// Two different values of a setting, each as its list of texts.
+fn samples(setting: &Setting) -> [Vec<String>; 3] {
+    let texts: [&str; 3] = match (setting.key, setting.kind) {
+        ("listen", _) => ["127.0.0.1:1", "127.0.0.1:2", "[::1]:3"],
+        ("agent_id", _) => [
+            "11111111-1111-1111-1111-111111111111",
+            "22222222-2222-2222-2222-222222222222",
+            "33333333-3333-3333-3333-333333333333",
+        ],
+        ("log_level", _) => ["warn", "info,a=debug", "trace"],
+        (_, Kind::Switch) => ["true", "false", "true"],
+        (_, Kind::Count) => ["1", "22", "333"],
+        (_, Kind::Duration) => ["1s", "2m", "3h"],
+        (_, Kind::Text(_)) => ["/a", "/b", "/c"],
+    };
+    let [first, second, third] = texts.map(str::to_owned);
+    if setting.is_repeatable {
+        let both = vec![first.clone(), second.clone()];
+        [vec![first], both, vec![third]]
+    } else {
+        [vec![first], vec![second], vec![third]]
+    }
+}
+
+fn as_flags(setting: &Setting, texts: &[String]) -> Vec<String> {
+    texts.iter().map(|text| format!("--{}={text}", setting.flag())).collect()
+}
+
+fn as_toml(setting: &Setting, texts: &[String]) -> String {
+    let quoted: Vec<String> = texts
+        .iter()
+        .map(|text| match setting.kind {
+            Kind::Switch | Kind::Count => text.clone(),
+            Kind::Duration | Kind::Text(_) => format!("\"{text}\""),
+        })
+        .collect();
+    let value =
+        if setting.is_repeatable { format!("[{}]", quoted.join(", ")) } else { quoted.concat() };
+    let section = setting.section.map_or(String::new(), |name| format!("[{name}]\n"));
+    format!("{section}{} = {value}\n", setting.key)
+}
+
+/// What the table shows for a setting when a configuration has these texts.
+fn shown(setting: &Setting, texts: &[String]) -> Value {
+    let mut config = Config::new("/state", "/home/me");
+    (setting.apply)(&mut config, &Environment::of_test("/home/me", &[]), texts).unwrap();
+    (setting.show)(&config)
+}
+
+#[test]
+fn the_strongest_source_of_every_setting_wins() {
+    for setting in SETTINGS.iter().filter(|setting| setting.key != CONFIG) {
+        let [in_file, in_variable, in_flag] = samples(setting);
+        for sources in 1_u8..8 {
+            let (file, variable, flag) = (sources & 1 > 0, sources & 2 > 0, sources & 4 > 0);
+            let mut world = World::new();
+            if file {
+                world = world.with_file(&as_toml(setting, &in_file));
+            }
+            if variable {
+                world = world.with_variable(&setting.variable(), &in_variable.join(","));
+            }
+            let args = if flag { as_flags(setting, &in_flag) } else { Vec::new() };
+            let config = world.read(&args).unwrap();
+            let winner = match (flag, variable) {
+                (true, _) => &in_flag,
+                (false, true) => &in_variable,
+                (false, false) => &in_file,
+            };
+            let got = (setting.show)(&config);
+            assert_eq!(got, shown(setting, winner), "{} from {sources:03b}", setting.key);
+            assert!(!got.is_null(), "{}", setting.key);
+        }
+    }
+}
+
+#[test]
+fn the_file_is_named_by_flag_or_variable() {
+    let world = World::new();
+    let other = world.dir.path().join("other.toml");
+    fs::write(&other, "max_requests = 7").unwrap();
+    let other = other.to_str().unwrap();
+    let by_flag = world.read(&[format!("--config={other}")]).unwrap();
+    assert_eq!((by_flag.http.max_requests, by_flag.config_file), (7, Some(other.into())));
+    let by_variable = world.with_variable("AGENTD_CONFIG", other).read(&[]).unwrap();
+    assert_eq!(by_variable.http.max_requests, 7);
+}
+
+#[test]
+fn every_setting_names_itself_when_its_value_is_bad() {
+    for setting in SETTINGS.iter().filter(|setting| setting.is_in_file()) {
+        let bad = match setting.key {
+            "agent_name" | "workspace_name" | "workspace_id" | "owner_name" => "a\u{1}",
+            "state_dir" | "token_file" | "log_dir" | "listen_unix" => "~/x",
+            "directory" => "${",
+            _ => "\u{1}",
+        };
+        let texts = [bad.to_owned()];
+        let refused = World::new().refusal(&[as_flags(setting, &texts)[0].as_str()]);
+        assert!(refused.starts_with(&format!("--{}: ", setting.flag())), "{refused}");
+        let refused = World::new().with_variable(&setting.variable(), bad).refusal(&[]);
+        assert!(refused.starts_with(&format!("{}: ", setting.variable())), "{refused}");
+        // The wrong type in TOML, which no kind accepts.
+        let world = World::new().with_file(&format!("{} = 1979-05-27", setting.key));
+        let (path, refused) = (world.file(), world.refusal(&[]));
+        let expected = format!("{}: `{}`: ", path.display(), setting.key);
+        assert!(refused.starts_with(&expected), "{refused}");
+    }
+}
+
+#[test]
+fn bad_usage_is_refused_in_one_line_that_names_it() {
+    let file = |toml: &str| World::new().with_file(toml).refusal(&[]);
+    let flags = |flags: &[&str]| World::new().refusal(flags);
+    let variable = |name: &str, value: &str| World::new().with_variable(name, value).refusal(&[]);
+    let cases = [
+        (flags(&["--bogus"]), "--bogus"),
+        (flags(&["extra"]), "extra"),
+        (flags(&["--listen"]), "--listen"),
+        (flags(&["--state-dir=/a", "--state-dir=/b"]), "--state-dir"),
+        (flags(&["--config=/does/not/exist.toml"]), "/does/not/exist.toml: file does not exist"),
+        (flags(&["--config=/"]), "/: is a directory"),
+        (flags(&["--request-grace=25h"]), "--request-grace: out of range"),
+        (flags(&["--no-auth=maybe"]), "--no-auth"),
+        (flags(&["--no-auth", "--listen=0.0.0.0:0"]), "0.0.0.0:0 is not a loopback address"),
+        (variable("AGENTD_BOGUS", "1"), "AGENTD_BOGUS: unknown variable"),
+        (variable("AGENTD_", "1"), "AGENTD_: unknown variable"),
+        (variable("AGENTD_ENV", "1"), "AGENTD_ENV: unknown variable"),
+        (variable("AGENTD_LISTEN", "127.0.0.1:1,"), "AGENTD_LISTEN"),
+        (variable("AGENTD_MAX_REQUESTS", "-1"), "AGENTD_MAX_REQUESTS"),
+        (file("max_requests = \"5\""), "`max_requests`: expected a number"),
+        (file("request_grace = 5"), "`request_grace`: expected a string"),
+        (file("listen = \"127.0.0.1:1\""), "`listen`: expected an array"),
+        (file("a = 1\nb ="), "config.toml: line 2: "),
+        (file("bogus = 1"), "config.toml: `bogus`: unknown key"),
+        (file("config = \"/x\""), "`config`: unknown key"),
+        (file("[ssh]\nlisten = []"), "`ssh`: unknown key"),
+        (file("[[scripts]]\nname = \"x\""), "`scripts`: unknown key"),
+        (file("[[secrets]]\nenv = \"x\""), "`secrets`: unknown key"),
+        (file("env = 1"), "`env`: expected a section"),
+        (file("[env]\nA = 1"), "`env`: the value of `A` must be a string"),
+        (file("[env]\n\"A=B\" = \"\""), "`env`: `A=B` is no name"),
+        (file("[env_override]\nA = \"\\u0000\""), "`env_override`: the value of `A` contains NUL"),
+    ];
+    for (refused, expected) in cases {
+        assert!(refused.contains(expected), "{refused}\nlacks {expected}");
+    }
+}
+
+#[test]
+fn a_refused_variable_does_not_show_its_value() {
+    let refused = World::new().with_variable("AGENTD_TOKEN", "hunter2").refusal(&[]);
+    assert!(!refused.contains("hunter2"), "{refused}");
+}
+
+#[test]
+fn an_empty_list_replaces_a_weaker_one() {
+    let toml = "listen = [\"127.0.0.1:1\"]\nallow_origin = [\"https://a\"]";
+    let world = World::new().with_file(toml).with_variable("AGENTD_LISTEN", "");
+    let config = world.read(&[]).unwrap();
+    assert!(config.listen.is_empty());
+    assert_eq!(config.allowed_origins, ["https://a"]);
+}
+
+#[test]
+fn no_auth_is_accepted_where_nobody_else_can_connect() {
+    let cases: [&[&str]; 4] = [
+        &["--no-auth"],
+        &["--no-auth", "--listen-unix=/x"],
+        &["--no-auth", "--listen=127.0.0.2:0", "--listen=[::1]:0"],
+        &["--no-auth=false", "--listen=0.0.0.0:0"],
+    ];
+    for args in cases {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        assert!(World::new().read(&args).is_ok(), "{args:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_printed() {
+    for (flag, expected) in [("--help", "Examples:"), ("--version", crate::VERSION)] {
+        let invocation = read(["agentd".into(), flag.into()], &World::new().env).unwrap();
+        let Invocation::Print(text) = invocation else { panic!("not printed") };
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn the_defaults_follow_the_user_and_the_machine() {
+    let mut world = World::new();
+    world.env.account = Some(super::super::Account {
+        name: "me".to_owned(),
+        home: "/elsewhere".into(),
+        shell: "/bin/zsh".into(),
+    });
+    let config = world.read(&[]).unwrap();
+    assert_eq!(config.state_dir, Path::new("/home/me/.local/state/agentd"));
+    assert_eq!(config.log_dir(), Path::new("/home/me/.local/state/agentd/log"));
+    assert_eq!(config.shell, Path::new("/bin/zsh"));
+    assert_eq!(config.agent_name, "host");
+    let with_xdg = world.with_variable("XDG_STATE_HOME", "/var/state");
+    let config = with_xdg.with_variable("XDG_RUNTIME_DIR", "/run/me").read(&[]).unwrap();
+    assert_eq!(config.state_dir, Path::new("/var/state/agentd"));
+    assert_eq!(config.runtime_dir, Some("/run/me".into()));
+}
+
+#[test]
+fn the_shown_configuration_hides_values_of_variables() {
+    let toml = "[env]\nA = \"secret\"\nB = \"\"\n[env_override]\nC = \"hidden\"";
+    let config = World::new().with_file(toml).read(&[]).unwrap();
+    assert_eq!(config.env.0["A"], "secret");
+    let shown = config.describe();
+    assert_eq!(shown["env"], json!({"A": "***REDACTED***", "B": ""}));
+    assert_eq!(shown["env_override"], json!({"C": "***REDACTED***"}));
+    assert_eq!(shown["request_grace"], "10s");
+    assert_eq!(shown["no_auth"], false);
+    assert!(shown.get("workspace_name").is_none());
+    let debug = format!("{config:?}{shown}");
+    assert!(!debug.contains("secret") && !debug.contains("hidden"));
+    assert_eq!(FREE_SECTIONS.len(), 2);
+}

@@ -1,0 +1,5 @@
+//! The agent's log.
+
+mod filter;
+
+pub use filter::LogFilter;
