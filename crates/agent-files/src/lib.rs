@@ -1,1 +1,23 @@
-//! Reading, writing, editing, listing and searching files, with or without HTTP.
+//! Files of a workspace: read, write, edit, list, move, remove and search them, with the answers
+//! of the agent's protocol; served over HTTP by the feature `http`, and usable without it.
+
+mod config;
+mod edit;
+mod edit_files;
+mod error;
+mod locks;
+mod open;
+mod publish;
+mod read_file;
+mod resolve;
+mod service;
+mod sys;
+mod tree;
+mod version;
+mod write_file;
+
+pub use config::Config;
+pub use edit_files::{EditFailure, EditFilesError};
+pub use error::Error;
+pub use read_file::{ContentRange, FileBody, FileContent, ReadFileResponse};
+pub use service::{Event, Files};

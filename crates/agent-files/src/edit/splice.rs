@@ -147,8 +147,9 @@ impl<'a> Splice<'a> {
         } else {
             own
         };
-        // A fuzzy hit covers whole lines, so it must never join one with the line below.
-        let missing = last && !target.at_end && ending.is_none();
-        if missing { target.lines.last().and_then(|line| line.ending) } else { ending }
+        // A hit covers whole lines, so it must not join one with the line below. Only the last
+        // line of a file has nothing below, and no ending to lend either.
+        let lent = || target.lines.last().and_then(|line| line.ending);
+        if last { ending.or_else(lent) } else { ending }
     }
 }

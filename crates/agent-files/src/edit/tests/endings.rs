@@ -69,6 +69,8 @@ fn a_kept_ending_is_that_of_the_file() {
     // Mixed texts force nothing.
     check("\ta\r\n\tb\r\n", &replace("  a\n  b\r\n", "  x\n  y\r\n"), "\tx\r\n\ty\r\n");
     check("\ta\r\n\tb\n", &replace("  a\n  b\r\n", "  b\r\n"), "\tb\n");
+    // The reference's, not that of the guide below it.
+    check("\r\n\ta\nq\n", &replace("\n  a", "  x\n"), "\tx\r\nq\n");
 }
 
 #[test]

@@ -99,6 +99,8 @@ fn windows_are_found_from_the_top_and_do_not_overlap() {
     check("\ta\n\ta\n\ta\n", &replace(" a\n a\n", " b\n"), "\tb\n\ta\n");
     check("\ta\n\ta\n\ta\n\ta\n", &replace_all(" a\n a\n", " b\n"), "\tb\n\tb\n");
     // A start that fails late gives way to one that begins inside it.
+    let repeated = "\taa\n\tb\n\taa\n\tb\n\taa\n\tc\n";
+    check(repeated, &replace(" aa\n b\n aa\n c\n", " x\n"), "\taa\n\tb\n\tx\n");
     check("\ta\n\ta\n\ta\n\tb\n", &replace(" a\n a\n b\n", " x\n"), "\ta\n\tx\n");
     check(
         "\ta\n\tb\n\ta\n\tb\n\ta\n\tc\n",

@@ -70,6 +70,7 @@ fn exactly_one_character_differs() {
     );
     // `bfg` and `cdh` have equal power sums, so these look like one `x` less.
     check_hint("cdhx\n", &replace("bfgxx", "q"), "");
+    check_hint("ccddhhx\n", &replace("bbffggxx", "q"), "");
 }
 
 #[test]
@@ -91,6 +92,12 @@ fn lines_are_compared_trimmed_and_empty_ones_take_no_part() {
 fn a_line_that_equals_one_of_the_file_is_no_miscount() {
     check_hint("rule ==\nrule ====\n", &replace("rule ==\nnext\n", "q\n"), "");
     check_hint("rule ====\n  rule == \n", &replace("rule ==\nnext\n", "q\n"), "");
+    // The same characters in another order are not the same line.
+    check_hint(
+        "=a=b\na=b==\n",
+        &replace("ab==", "q"),
+        ". line 1 of old_text has 2 \"=\" (U+003D); the file has 3 at line 2",
+    );
     // The other lines are still compared.
     check_hint(
         "rule ==\nrule ====\nend -\n",

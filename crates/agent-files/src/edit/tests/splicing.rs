@@ -35,6 +35,8 @@ fn the_suffix_does_not_overlap_the_prefix() {
 #[test]
 fn alignment_ignores_the_callers_own_white_space() {
     check("\tone\n    two\n", &replace("one\ntwo", "one \n two\nend"), "\tone \n two\n    end\n");
+    // No-break spaces too, though they are part of a body.
+    check("\tone\n    two\n", &replace("one\n\u{a0}two", "two"), "    two\n");
 }
 
 #[test]
@@ -60,6 +62,7 @@ fn an_insertion_between_prefix_and_suffix_chooses_by_its_lead() {
     check(MIXED, &replace("  one\n    two", "  one\n mid\n    two"), "\tone\n    mid\n    two\n");
     // The leads compared are those of new_text, not those of old_text.
     check(MIXED, &replace("  one\n  two", "  one\n  mid\n    two"), "\tone\n\tmid\n    two\n");
+    check(MIXED, &replace("  one\n  two", "    one\n    mid\n  two"), "    one\n\tmid\n    two\n");
 }
 
 #[test]
@@ -103,6 +106,7 @@ fn a_blank_new_line_is_written_as_it_is() {
     check("\ta\n   \n\tb\n", &replace("  a\n\n  b", "  A\n\n  b"), "\tA\n\n\tb\n");
     check("\ta\n\n\tb\n", &replace("  a\n\n  b", "  A\n \t\n  b"), "\tA\n \t\n\tb\n");
     check("\ta\n", &replace("  a\n", "  a\n   \n  b\n"), "\ta\n   \n\tb\n");
+    check("\ta  \n\tb\n", &replace("  a\n  b", "\n  b"), "\n\tb\n");
 }
 
 #[test]
@@ -117,6 +121,8 @@ fn the_unit_is_the_greatest_common_divisor_of_the_leads() {
     check("\ta\n\tb\n", &replace("    a\n    b", "    a\n      x\n    b"), "\ta\n\t\tx\n\tb\n");
     // The window alone counts: its unit is 4, though the file also has 2.
     check("  top\n    a\n", &replace("\ta", "\ta\n\t\tb"), "  top\n    a\n        b\n");
+    // The new text alone would have 4, with the old one it is 2.
+    check("\t\ta\n\t\t\tz\n", &replace("    a\n      z", "    a\n        b"), "\t\ta\n\t\t\t\tb\n");
 }
 
 #[test]
@@ -131,6 +137,11 @@ fn leads_of_tabs_and_spaces_have_no_unit() {
     check(" \ta\n", &replace("  a", "  a\n    b"), " \ta\n \tb\n");
     check("\ta\n  b\n", &replace(" a\n b", " a\n b\n  c"), "\ta\n  b\n  c\n");
     check("    a\n", &replace("\ta", "\ta\n  b"), "    a\n    b\n");
+    // Whichever kind comes first and whichever the guide has.
+    let longer = replace("  a\n  b", "  a\n  y\n    x");
+    check("\ta\n  b\n", &longer, "\ta\n  y\n\tx\n");
+    check("  a\n\tb\n", &longer, "  a\n\ty\n  x\n");
+    check(" \ta\n\tb\n", &replace("  a\n  b", "  a\n  b\n    c"), " \ta\n\tb\n\tc\n");
 }
 
 #[test]
@@ -222,6 +233,7 @@ fn the_trail_is_the_callers_where_it_was_changed() {
     check("\ta\t\n", &replace("  a", "  a\n  b\n"), "\ta\t\n\tb\n");
     // The trail comes from the reference, blank or not, and not from the guide.
     check("\ta  \n\n\tb\n", &replace("  a\n\n  b", "  a\n  x\n  b"), "\ta  \n\tx\n\tb\n");
+    check("\ta\n\n\tb\n", &replace("  a \n\n  b", "  a \n  x \n  b"), "\ta\n\tx \n\tb\n");
 }
 
 #[test]

@@ -1,0 +1,117 @@
+//! The service: its state, how its work is run and how it ends; each operation has a file of its
+//! own.
+
+use std::{path::PathBuf, sync::Arc};
+
+use agent_api::{AbsolutePath, Caller};
+use tokio::sync::broadcast;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{Config, Error, locks::Locks};
+
+/// Events kept for a listener that lags; it is told how many it missed beyond.
+const MAX_EVENTS: usize = 1024;
+
+/// Files of the machine: reads, changes, listings and searches.
+///
+/// Cheap to clone; the clones are one service. Every operation checks its request before it
+/// touches a disk.
+#[derive(Clone, Debug)]
+pub struct Files {
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) locks: Locks,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    events: broadcast::Sender<Event>,
+}
+
+/// Something that other capabilities may want to hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A file was written or edited for a chat.
+    Wrote {
+        /// The cleaned path as the caller gave it.
+        path: AbsolutePath,
+        /// The chat and its ancestors.
+        by: Caller,
+    },
+}
+
+impl Files {
+    /// Makes the service; touches nothing.
+    pub fn new(config: Config) -> Self {
+        let shared = Shared {
+            config,
+            locks: Locks::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            events: broadcast::Sender::new(MAX_EVENTS),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Hears of every change made for a chat from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.shared.events.subscribe()
+    }
+
+    /// Refuses new changes and waits for those that have begun.
+    pub async fn shutdown(&self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    /// Tells listeners that a file was changed for a chat; for nobody's changes nothing is told.
+    pub(crate) fn record(&self, caller: &Caller, path: &AbsolutePath) {
+        if caller.chat.is_some() {
+            let event = Event::Wrote { path: path.clone(), by: caller.clone() };
+            // Nobody may be listening.
+            let _ = self.shared.events.send(event);
+        }
+    }
+
+    /// Runs a change to its end, whether or not its caller waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ShuttingDown`] after [`Files::shutdown`] began, else what `work` answers.
+    pub(crate) async fn change<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        if self.shared.stop.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        let span = tracing::Span::current();
+        let work = tracing::Instrument::instrument(work, span);
+        self.shared.tasks.spawn(work).await.map_err(Error::Panicked)?
+    }
+}
+
+/// Runs blocking work on the pool for it; a caller that leaves abandons the answer, not the work.
+pub(crate) async fn blocking<T, F>(work: F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, Error> + Send + 'static,
+{
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(Error::Panicked)?
+}
+
+/// Reads the path of a request.
+pub(crate) fn parse_path(field: &str, text: &str) -> Result<AbsolutePath, Error> {
+    AbsolutePath::parse(text).map_err(|source| Error::Path { field: field.to_owned(), source })
+}
+
+/// The path as it is shown to a client, invalid UTF-8 replaced.
+pub(crate) fn shown(path: PathBuf) -> String {
+    path.into_os_string().into_string().unwrap_or_else(|raw| raw.to_string_lossy().into_owned())
+}

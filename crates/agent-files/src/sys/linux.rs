@@ -1,0 +1,225 @@
+//! Linux: openat2(2), preadv2(2), renameat2(2), fallocate(2) and extended attributes.
+
+use std::{
+    ffi::{CStr, CString},
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use parking_lot::RwLock;
+use rustix::{
+    fs::{
+        AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags, ResolveFlags, StatxFlags,
+        XattrFlags,
+    },
+    io::{Errno, ReadWriteFlags},
+};
+
+/// Set when the kernel or a sandbox does not know the calls, which are then left alone.
+static CACHED_CALLS_REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Devices of file systems that answer from memory without asking anybody.
+///
+/// Bounded by the number of local file systems mounted while the process runs.
+static LOCAL_DEVICES: RwLock<Vec<(u32, u32)>> = RwLock::new(Vec::new());
+
+/// File systems whose `open` and cached reads never wait for a network or another process
+/// (statfs(2) lists the numbers): ext2-4, XFS, Btrfs, tmpfs, overlayfs, F2FS, ZFS, bcachefs.
+const LOCAL_FILE_SYSTEMS: [u64; 8] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0x0102_1994,
+    0x794c_7630,
+    0xf2f5_2010,
+    0x2fc1_2fc1,
+    0xca45_1a4e,
+];
+
+/// Opens a file for reading if that needs no waiting; `None` says to open it elsewhere.
+///
+/// The look-up uses cached entries alone (`RESOLVE_CACHED`), and the file must lie on a file
+/// system that a blocking open has found to be local: opening on a hung network mount would stop
+/// the thread.
+pub(crate) fn open_cached(path: &Path) -> Option<OwnedFd> {
+    if CACHED_CALLS_REFUSED.load(Ordering::Relaxed) {
+        return None;
+    }
+    let place = open_in_cache(path, OFlags::PATH)?;
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let stat = rustix::fs::statx(&place, c"", flags, StatxFlags::TYPE).ok()?;
+    let device = (stat.stx_dev_major, stat.stx_dev_minor);
+    if !LOCAL_DEVICES.read().contains(&device) {
+        return None;
+    }
+    open_in_cache(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)
+}
+
+fn open_in_cache(path: &Path, flags: OFlags) -> Option<OwnedFd> {
+    let flags = flags | OFlags::CLOEXEC;
+    match rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
+        Ok(fd) => Some(fd),
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
+            CACHED_CALLS_REFUSED.store(true, Ordering::Relaxed);
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// Learns whether the file system of an open file is local; may wait.
+pub(crate) fn learn_locality(file: BorrowedFd<'_>) {
+    let Ok(stat) = rustix::fs::fstat(file) else { return };
+    let device = (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
+    if LOCAL_DEVICES.read().contains(&device) {
+        return;
+    }
+    let Ok(fs) = rustix::fs::fstatfs(file) else { return };
+    if u64::try_from(fs.f_type).is_ok_and(|kind| LOCAL_FILE_SYSTEMS.contains(&kind)) {
+        LOCAL_DEVICES.write().push(device);
+    }
+}
+
+/// Reads what the page cache holds, at most the spare capacity of `buffer`, and appends it.
+///
+/// `Ok(None)` says that the disk would have to be asked.
+pub(crate) fn read_cached(
+    file: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    offset: u64,
+) -> io::Result<Option<usize>> {
+    let mut parts = [io::IoSliceMut::new(buffer)];
+    match rustix::io::preadv2(file, &mut parts, offset, ReadWriteFlags::NOWAIT) {
+        Ok(count) => Ok(Some(count)),
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens a directory whose path was resolved before: a link that has appeared in it since is
+/// `ELOOP`.
+pub(crate) fn open_directory(resolved: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let how = ResolveFlags::NO_SYMLINKS;
+    match rustix::fs::openat2(CWD, resolved, flags, Mode::empty(), how) {
+        Err(Errno::NOSYS | Errno::PERM) => {
+            // Without the call the last component alone is checked.
+            Ok(rustix::fs::open(resolved, flags | OFlags::NOFOLLOW, Mode::empty())?)
+        }
+        // A directory that may be searched but not read still takes new entries.
+        Err(Errno::ACCESS) => {
+            let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
+            Ok(rustix::fs::openat2(CWD, resolved, flags, Mode::empty(), how)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// Opens a subdirectory for listing, neither through a link nor into another mount (`EXDEV`).
+pub(crate) fn open_beneath_mount(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let how = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;
+    match rustix::fs::openat2(parent, name, flags, Mode::empty(), how) {
+        Err(Errno::NOSYS | Errno::PERM) => {
+            let child = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+            let devices = (rustix::fs::fstat(parent)?.st_dev, rustix::fs::fstat(&child)?.st_dev);
+            if devices.0 == devices.1 { Ok(child) } else { Err(Errno::XDEV.into()) }
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// Renames unless the new name exists (`EEXIST`), decided in one step where the file system can.
+pub(crate) fn rename_without_replacing(
+    from_dir: BorrowedFd<'_>,
+    from: &CStr,
+    to_dir: BorrowedFd<'_>,
+    to: &CStr,
+) -> io::Result<()> {
+    match rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            match rustix::fs::statat(to_dir, to, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => Err(Errno::EXIST.into()),
+                Err(Errno::NOENT) => Ok(rustix::fs::renameat(from_dir, from, to_dir, to)?),
+                Err(error) => Err(error.into()),
+            }
+        }
+        renamed => Ok(renamed?),
+    }
+}
+
+/// Reserves room so that writing `length` bytes from `offset` cannot fail for want of it; a file
+/// system that cannot reserve is left alone.
+pub(crate) fn reserve(file: BorrowedFd<'_>, offset: u64, length: u64) -> io::Result<()> {
+    if length == 0 {
+        return Ok(());
+    }
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, offset, length) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => Ok(()),
+        reserved => Ok(reserved?),
+    }
+}
+
+/// Copies extended attributes, access control lists among them, as far as permitted.
+pub(crate) fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
+    let Some(names) = attribute_names(from) else { return };
+    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let Ok(name) = CString::new(name) else { continue };
+        if let Some(value) = attribute(from, &name) {
+            // Refused for attributes of the system's own (security.*, trusted.*): those stay as
+            // the system sets them for a new file.
+            let _ = rustix::fs::fsetxattr(to, &name, &value, XattrFlags::empty());
+        }
+    }
+}
+
+fn attribute_names(file: BorrowedFd<'_>) -> Option<Vec<u8>> {
+    let size = rustix::fs::flistxattr(file, &mut [0_u8; 0]).ok().filter(|size| *size > 0)?;
+    // Names may appear between the two calls; then they are missed, as if they came later.
+    let mut names = vec![0_u8; size];
+    let filled = rustix::fs::flistxattr(file, &mut names[..]).ok()?;
+    names.truncate(filled);
+    Some(names)
+}
+
+fn attribute(file: BorrowedFd<'_>, name: &CStr) -> Option<Vec<u8>> {
+    let size = rustix::fs::fgetxattr(file, name, &mut [0_u8; 0]).ok()?;
+    let mut value = vec![0_u8; size];
+    let filled = rustix::fs::fgetxattr(file, name, &mut value[..]).ok()?;
+    value.truncate(filled);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_on_a_known_local_file_system_is_opened_and_read_from_the_cache() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("f");
+        std::fs::write(&path, "content").unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        learn_locality(file.as_fd());
+        // A sandbox without the calls, or an unknown file system, answers `None`: nothing to see.
+        let Some(cached) = open_cached(&path) else { return };
+        let mut buffer = [0_u8; 64];
+        let read = read_cached(cached.as_fd(), &mut buffer, 3).unwrap();
+        assert!(read.is_none_or(|count| &buffer[..count] == b"tent"));
+    }
+
+    #[test]
+    fn a_link_that_appeared_in_a_resolved_path_is_refused() {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = temporary.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("real")).unwrap();
+        std::os::unix::fs::symlink("real", root.join("link")).unwrap();
+        assert!(open_directory(&root.join("real")).is_ok());
+        assert_eq!(
+            open_directory(&root.join("link")).unwrap_err().raw_os_error(),
+            Some(Errno::LOOP.raw_os_error())
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! A place in the order of a walk, from which it can go on later. Pure; how it is written for
+//! clients is the cursor's matter.
+
+use std::cmp::Ordering;
+
+/// Everything before this place is done.
+///
+/// A path that has vanished since is as good as one that is there: the walk goes on with what
+/// follows it in the order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// Index of the root, in the order of the request.
+    pub(crate) root: usize,
+    /// Path below the root, without a slash at either end; empty is the root itself.
+    pub(crate) path: Vec<u8>,
+    /// Where to go on in the file `path`; when absent, `path` itself is done, though what lies
+    /// below it, if it is a directory, is not.
+    pub(crate) resume: Option<Resume>,
+}
+
+/// A place in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Resume {
+    /// Lines that are done.
+    pub(crate) line: u64,
+    /// Bytes that these lines take, endings included, in the version `stamp`.
+    pub(crate) offset: u64,
+    /// Digest of the file's version; in any other version `line` alone counts.
+    pub(crate) stamp: u64,
+}
+
+impl Position {
+    /// The beginning of a root.
+    pub(crate) fn start_of(root: usize) -> Self {
+        Self { root, path: Vec::new(), resume: None }
+    }
+}
+
+/// Compares two relative paths component by component, each bytewise: the order of results.
+pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    a.split(is_slash).cmp(b.split(is_slash))
+}
+
+/// Splits off the first component of a relative path.
+pub(crate) fn split_first(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().position(is_slash) {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (path, &[]),
+    }
+}
+
+fn is_slash(byte: &u8) -> bool {
+    *byte == b'/'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_ordered_by_component() {
+        let cases = [
+            ("a", "a", Ordering::Equal),
+            ("a", "b", Ordering::Less),
+            ("a/z", "a.b", Ordering::Less),
+            ("a", "a/b", Ordering::Less),
+            ("a-b/c", "a/c", Ordering::Greater),
+            ("B", "a", Ordering::Less),
+        ];
+        for (a, b, expected) in cases {
+            assert_eq!(compare(a.as_bytes(), b.as_bytes()), expected, "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn the_first_component_comes_off() {
+        let cases = [("a", ("a", "")), ("a/b/c", ("a", "b/c")), ("", ("", ""))];
+        for (path, (first, rest)) in cases {
+            assert_eq!(split_first(path.as_bytes()), (first.as_bytes(), rest.as_bytes()));
+        }
+    }
+}
