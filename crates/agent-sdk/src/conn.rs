@@ -1,0 +1,164 @@
+//! The agent as a trait: one method for each operation, under its name; not how a call travels.
+
+use std::{fmt, time::Duration};
+
+use agent_api::{
+    DirEntry, EditFilesRequest, EditFilesResponse, FindFilesRequest, FindFilesResponse, Greeting,
+    Lifecycle, ListDirectoryRequest, ListDirectoryResponse, MakeDirectoryRequest,
+    MakeDirectoryResponse, MovePathRequest, MovePathResponse, ReadFileLinesRequest,
+    ReadFileLinesResponse, ReadFileRequest, RemovePathRequest, RemovePathResponse,
+    ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, SearchFilesResponse,
+    StatPathRequest, Timestamp, WriteFileRequest, WriteFileResponse,
+};
+use async_trait::async_trait;
+use http::HeaderMap;
+
+use crate::{ByteStream, Error, FileContent, Pong};
+
+/// How long [`AgentConn::ping`] waits.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection to one agent.
+///
+/// Every method may run at the same time as any other. Without a word about it, a method gives
+/// [`Error::Api`] for every status but the success, [`Error::Connect`] when nothing was sent,
+/// [`Error::Timeout`] when a time of [`Config`](crate::Config) passed, [`Error::Closed`] when the
+/// connection broke or [`close`](Self::close) was called, and [`Error::Protocol`] for an answer
+/// that no agent gives.
+///
+/// # Cancellation
+///
+/// Dropping a future, or a stream, ends its work within 100 ms at any stage and closes its own
+/// connection only. The agent abandons a read; a change that has begun runs to its end.
+#[async_trait]
+pub trait AgentConn: fmt::Debug + Send + Sync {
+    /// Replaces the headers that go with every later request.
+    ///
+    /// [`caller_headers`](crate::caller_headers) makes those of a chat,
+    /// [`headers_from`](crate::headers_from) checks any others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for a header that belongs to the transport, such as `Host`,
+    /// `Authorization` or `Content-Length`; the old set stays then.
+    fn set_extra_headers(&self, headers: HeaderMap) -> Result<(), Error>;
+
+    /// Pings until one succeeds: at once, after 50 ms, then doubling to 30 s; one ping lasts at most
+    /// 30 s.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`] when `timeout` passed, and at once what waiting cannot help: a refused
+    /// token, a refused caller, a target that cannot be right, a certificate that does not match.
+    async fn await_reachable(&self, timeout: Duration) -> Result<(), Error>;
+
+    /// Asks whether the agent answers, for at most [`PING_TIMEOUT`].
+    ///
+    /// Over HTTP this is [`get_lifecycle`](Self::get_lifecycle), so it needs the token.
+    async fn ping(&self) -> Result<Pong, Error> {
+        self.ping_within(PING_TIMEOUT).await
+    }
+
+    /// Asks whether the agent answers, for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`] after that time.
+    async fn ping_within(&self, timeout: Duration) -> Result<Pong, Error>;
+
+    /// Ends all streams and pending calls, and every later call, with [`Error::Closed`]; once more
+    /// does nothing.
+    fn close(&self);
+
+    /// Asks for the agent's greeting; needs no token.
+    async fn get_greeting(&self) -> Result<Greeting, Error>;
+
+    /// Asks whether the agent is up; `false` while it shuts down. Needs no token.
+    async fn check_health(&self) -> Result<bool, Error>;
+
+    /// Asks for the agent's state and its history.
+    async fn get_lifecycle(&self) -> Result<Lifecycle, Error>;
+
+    /// Streams the end of the agent's log, and with `after` also the rotated logs modified since.
+    async fn get_debug_logs(&self, after: Option<Timestamp>) -> Result<ByteStream, Error>;
+
+    /// Asks for the configuration in effect: JSON as text, without secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] above 16 MiB, as for the next three.
+    async fn get_debug_config(&self) -> Result<String, Error>;
+
+    /// Asks for the state of the mesh: text for people, in a form that may change.
+    async fn get_debug_mesh(&self) -> Result<String, Error>;
+
+    /// Switches the verbose log of the mesh.
+    async fn set_mesh_debug_logging(&self, on: bool) -> Result<String, Error>;
+
+    /// Asks for the metrics in Prometheus' text format.
+    async fn get_metrics(&self) -> Result<String, Error>;
+
+    /// Streams a file, or a part of it.
+    ///
+    /// A satisfiable `range` sets [`FileContent::range`], a matching `if_none_match`
+    /// [`FileContent::not_modified`].
+    async fn read_file(&self, request: ReadFileRequest) -> Result<FileContent, Error>;
+
+    /// Reads numbered lines of a text within budgets.
+    ///
+    /// A file that cannot be read is no error here: `success` is false, and `error` and
+    /// `error_code` say why.
+    async fn read_file_lines(
+        &self,
+        request: ReadFileLinesRequest,
+    ) -> Result<ReadFileLinesResponse, Error>;
+
+    /// Replaces or creates a file with the bytes of `body`.
+    ///
+    /// The body is read as fast as the agent takes it. An answer that comes before its end, such as
+    /// a failed precondition, ends the upload and is the result.
+    ///
+    /// # Errors
+    ///
+    /// The error of `body`, when it gives one; the file is as it was then.
+    async fn write_file(
+        &self,
+        request: WriteFileRequest,
+        body: ByteStream,
+    ) -> Result<WriteFileResponse, Error>;
+
+    /// Replaces texts in files, all or nothing.
+    async fn edit_files(&self, request: EditFilesRequest) -> Result<EditFilesResponse, Error>;
+
+    /// Lists a directory, directories first.
+    async fn list_directory(
+        &self,
+        request: ListDirectoryRequest,
+    ) -> Result<ListDirectoryResponse, Error>;
+
+    /// Describes one entry.
+    async fn stat_path(&self, request: StatPathRequest) -> Result<DirEntry, Error>;
+
+    /// Replaces the symbolic links of a path.
+    async fn resolve_path(&self, request: ResolvePathRequest)
+    -> Result<ResolvePathResponse, Error>;
+
+    /// Makes a directory and its missing parents.
+    async fn make_directory(
+        &self,
+        request: MakeDirectoryRequest,
+    ) -> Result<MakeDirectoryResponse, Error>;
+
+    /// Renames or moves an entry.
+    async fn move_path(&self, request: MovePathRequest) -> Result<MovePathResponse, Error>;
+
+    /// Removes an entry.
+    async fn remove_path(&self, request: RemovePathRequest) -> Result<RemovePathResponse, Error>;
+
+    /// Finds lines that match.
+    async fn search_files(&self, request: SearchFilesRequest)
+    -> Result<SearchFilesResponse, Error>;
+
+    /// Finds entries by name.
+    async fn find_files(&self, request: FindFilesRequest) -> Result<FindFilesResponse, Error>;
+}
