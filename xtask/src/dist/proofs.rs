@@ -211,11 +211,12 @@ impl<'a> Container<'a> {
 
     /// Leaves a child without its parent; process 1 inherits it and has to collect it when it ends.
     fn reaps_orphans(&self) -> Result<()> {
-        let orphan = self.exec(&["sh", "-c", "sleep 0.3 >/dev/null 2>&1 & echo $!"])?;
+        let orphan = self.exec(&["sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"])?;
         let stat = format!("/proc/{}/stat", orphan.trim());
         let shown = self.exec(&["cat", &stat])?;
         let inherited = shown.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
         ensure!(inherited == Some("1"), "the orphan is not a child of process 1: {shown}");
+        self.exec(&["sh", "-c", &format!("kill {}", orphan.trim())])?;
         if !shell::wait_until(REAPED, || self.exec(&["test", "-e", &stat]).is_err()) {
             bail!("an orphan that has ended is still there: {}", self.exec(&["cat", &stat])?);
         }

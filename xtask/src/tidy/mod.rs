@@ -54,6 +54,13 @@ pub(crate) fn run() -> Result<()> {
     findings.problems.extend(trees::check(&workspace)?);
     findings.add(check_manifests(&workspace)?);
     findings.add(check_files()?);
+    // Elsewhere an edited manifest changes it all the time; a fresh clone shows that it was not committed.
+    if shell::is_ci()
+        && !shell::succeeds(shell::command("git").args(["diff", "--quiet", "--", "Cargo.lock"]))
+    {
+        findings
+            .problem("Cargo.lock: building changes it; commit it with the manifests".to_owned());
+    }
 
     for note in &findings.notes {
         println!("note: {note}");
