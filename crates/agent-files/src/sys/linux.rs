@@ -1,8 +1,10 @@
-//! Linux: openat2(2), preadv2(2), renameat2(2), fallocate(2) and extended attributes.
+//! Linux: openat2(2), preadv2(2), getdents(2), renameat2(2), fallocate(2), holes of files and
+//! extended attributes.
 
 use std::{
     ffi::{CStr, CString},
     io,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
@@ -11,8 +13,8 @@ use std::{
 use parking_lot::RwLock;
 use rustix::{
     fs::{
-        AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags, ResolveFlags, StatxFlags,
-        XattrFlags,
+        AtFlags, CWD, FallocateFlags, FileType, Mode, OFlags, RawDir, RenameFlags, ResolveFlags,
+        SeekFrom, StatxFlags, XattrFlags,
     },
     io::{Errno, ReadWriteFlags},
 };
@@ -131,6 +133,51 @@ pub(crate) fn open_beneath_mount(parent: BorrowedFd<'_>, name: &CStr) -> io::Res
     }
 }
 
+/// Bytes of entries that one call asks for: a few hundred names, of which the longest fits often.
+const ENTRIES_BYTES: usize = 64 * 1024;
+
+/// Hands every entry of a directory but `.` and `..` to `visit`, in the file system's order, until
+/// `visit` refuses one.
+///
+/// Reads from the beginning; a type that the file system does not list is `Unknown`. Entries made
+/// or removed meanwhile may or may not be seen, all others are seen once, also when `visit`
+/// removes them.
+pub(crate) fn read_entries<E>(
+    directory: BorrowedFd<'_>,
+    mut visit: impl FnMut(&CStr, FileType) -> Result<(), E>,
+) -> io::Result<Result<(), E>> {
+    rustix::fs::seek(directory, SeekFrom::Start(0))?;
+    let mut buffer = Vec::with_capacity(ENTRIES_BYTES);
+    let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = match entry {
+            // The directory itself was removed: nothing is in it any more.
+            Err(Errno::NOENT) => break,
+            entry => entry?,
+        };
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        if let Err(refusal) = visit(name, entry.file_type()) {
+            return Ok(Err(refusal));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Finds the next bytes of a file, from `offset` on, that are no hole; `None` when there are none.
+///
+/// The end may lie beyond the end of the file where the file system knows no holes.
+pub(crate) fn next_data(file: BorrowedFd<'_>, offset: u64) -> io::Result<Option<Range<u64>>> {
+    let start = match rustix::fs::seek(file, SeekFrom::Data(offset)) {
+        Err(Errno::NXIO) => return Ok(None),
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(offset..u64::MAX)),
+        found => found?,
+    };
+    Ok(Some(start..rustix::fs::seek(file, SeekFrom::Hole(start))?))
+}
+
 /// Renames unless the new name exists (`EEXIST`), decided in one step where the file system can.
 pub(crate) fn rename_without_replacing(
     from_dir: BorrowedFd<'_>,
@@ -176,7 +223,7 @@ pub(crate) fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
 }
 
 fn attribute_names(file: BorrowedFd<'_>) -> Option<Vec<u8>> {
-    let size = rustix::fs::flistxattr(file, &mut [0_u8; 0]).ok().filter(|size| *size > 0)?;
+    let size = rustix::fs::flistxattr_query(file).ok().filter(|size| *size > 0)?;
     // Names may appear between the two calls; then they are missed, as if they came later.
     let mut names = vec![0_u8; size];
     let filled = rustix::fs::flistxattr(file, &mut names[..]).ok()?;
@@ -185,7 +232,7 @@ fn attribute_names(file: BorrowedFd<'_>) -> Option<Vec<u8>> {
 }
 
 fn attribute(file: BorrowedFd<'_>, name: &CStr) -> Option<Vec<u8>> {
-    let size = rustix::fs::fgetxattr(file, name, &mut [0_u8; 0]).ok()?;
+    let size = rustix::fs::fgetxattr_query(file, name).ok()?;
     let mut value = vec![0_u8; size];
     let filled = rustix::fs::fgetxattr(file, name, &mut value[..]).ok()?;
     value.truncate(filled);
@@ -208,6 +255,21 @@ mod tests {
         let mut buffer = [0_u8; 64];
         let read = read_cached(cached.as_fd(), &mut buffer, 3).unwrap();
         assert!(read.is_none_or(|count| &buffer[..count] == b"tent"));
+    }
+
+    #[test]
+    fn holes_of_a_file_are_passed_over() {
+        use std::os::unix::fs::FileExt;
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(4 << 20).unwrap();
+        file.write_all_at(b"data", 2 << 20).unwrap();
+        let (mut bytes, mut offset) = (0, 0);
+        while let Some(data) = next_data(file.as_fd(), offset).unwrap() {
+            bytes += data.end - data.start;
+            offset = data.end;
+        }
+        // At least what was written; at most all, where the file system knows no holes.
+        assert!((4..=4 << 20).contains(&bytes));
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::{
     ffi::CStr,
     io,
+    ops::Range,
     os::fd::{BorrowedFd, OwnedFd},
     path::Path,
 };
 
 use rustix::{
-    fs::{AtFlags, Mode, OFlags},
+    fs::{AtFlags, Dir, FileType, Mode, OFlags},
     io::Errno,
 };
 
@@ -41,6 +42,29 @@ pub(crate) fn open_beneath_mount(parent: BorrowedFd<'_>, name: &CStr) -> io::Res
     let child = rustix::fs::openat(parent, name, flags, Mode::empty())?;
     let devices = (rustix::fs::fstat(parent)?.st_dev, rustix::fs::fstat(&child)?.st_dev);
     if devices.0 == devices.1 { Ok(child) } else { Err(Errno::XDEV.into()) }
+}
+
+/// Hands every entry of a directory but `.` and `..` to `visit`, until it refuses one.
+pub(crate) fn read_entries<E>(
+    directory: BorrowedFd<'_>,
+    mut visit: impl FnMut(&CStr, FileType) -> Result<(), E>,
+) -> io::Result<Result<(), E>> {
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        if let Err(refusal) = visit(name, entry.file_type()) {
+            return Ok(Err(refusal));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Knows no holes: everything from `offset` on, beyond the end too.
+pub(crate) fn next_data(_file: BorrowedFd<'_>, offset: u64) -> io::Result<Option<Range<u64>>> {
+    Ok(Some(offset..u64::MAX))
 }
 
 /// Looks first and renames then: a name that appears in between is replaced.
