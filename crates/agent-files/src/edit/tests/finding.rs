@@ -1,5 +1,7 @@
 //! Which places of a file an edit means, and how it is refused (section 2 of the rules).
 
+use agent_api::{Classify, ErrorCode};
+
 use super::super::{Refusal, apply};
 use super::{Edit, check, check_refused, exact_only, replace, replace_all};
 
@@ -180,4 +182,14 @@ fn a_result_beyond_the_memory_of_a_request_is_refused() {
     let file = format!("{}a\n", " ".repeat(1_000_000));
     let stretched = format!("\ta\n{}b\n", "\t".repeat(1000));
     assert_eq!(apply(file.as_bytes(), &replace("\ta\n", &stretched)), too_large);
+}
+
+#[test]
+fn a_refusal_asks_to_fix_the_request_or_to_send_less() {
+    let code = |before: &str, edit: &Edit| apply(before.as_bytes(), edit).unwrap_err().code();
+    for edit in [replace("", "x"), replace("a", "x"), replace("q", "x")] {
+        assert_eq!(code("a a", &edit), ErrorCode::InvalidArgument, "{edit:?}");
+    }
+    let much = "y".repeat(1000);
+    assert_eq!(code(&"x".repeat(1_000_000), &replace_all("x", &much)), ErrorCode::TooLarge);
 }
