@@ -1,5 +1,7 @@
 //! A served router seen through raw HTTP/1.1 over in-memory streams and sockets.
 
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
 mod admission;
 mod client;
 mod drain;
