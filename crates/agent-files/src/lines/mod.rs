@@ -59,7 +59,8 @@ impl Files {
         let read = blocking(move || {
             let started = Instant::now();
             // Nobody waits any more: whatever the bound, the time is over.
-            let elapsed = || if abandoned.is_cancelled() { Duration::MAX } else { started.elapsed() };
+            let elapsed =
+                || if abandoned.is_cancelled() { Duration::MAX } else { started.elapsed() };
             let budget = Budget::of(&req);
             Ok(read_lines(path.as_path(), budget, elapsed).unwrap_or_else(|error| refused(&error)))
         });

@@ -11,7 +11,7 @@
 //!  error                 error
 //! ```
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use memchr::{memchr, memchr_iter};
 
@@ -182,30 +182,16 @@ impl LineReader {
     /// Adds the line to the content unless a budget forbids it.
     fn decide(&mut self) -> Result<(), LinesError> {
         self.is_decided = true;
-        let (max_bytes, max_lines) =
-            (self.budget.max_response_bytes, self.budget.max_response_lines);
-        let is_long = self.line.len() > self.budget.max_line_bytes;
-        let kept = if is_long {
-            cut_at(&self.line, self.budget.max_line_bytes)
+        let max_line_bytes = self.budget.max_line_bytes;
+        let (kept, mark) = if self.line.len() > max_line_bytes {
+            (cut_at(&self.line, max_line_bytes), CUT_MARK)
         } else {
-            self.line.len()
+            (self.line.len(), "")
         };
         let text = String::from_utf8_lossy(&self.line[..kept]);
-        let mark = if is_long { CUT_MARK } else { "" };
         let joint = if self.lines.lines_read == 0 { "" } else { "\n" };
         let added = joint.len() + decimal_digits(self.number) + 1 + text.len() + mark.len();
-
-        let line = self.number;
-        let exceeded = match (
-            self.lines.content.len() + added > max_bytes,
-            self.lines.lines_read >= max_lines,
-        ) {
-            (false, false) => None,
-            (true, false) => Some(LinesError::TooManyBytes { line, max: max_bytes }),
-            (false, true) => Some(LinesError::TooManyLines { line, max: max_lines }),
-            (true, true) => Some(LinesError::TooMuch { line, max_bytes, max_lines }),
-        };
-        match exceeded {
+        match self.exceeded(added) {
             Some(error) if !self.budget.is_partial => return Err(error),
             Some(_) if self.lines.lines_read > 0 => {
                 self.lines.is_truncated = true;
@@ -216,10 +202,26 @@ impl LineReader {
             Some(_) | None => {}
         }
         // A valid line is borrowed, a repaired one owned.
-        self.lines.is_lossy |= matches!(text, std::borrow::Cow::Owned(_));
-        write!(self.lines.content, "{joint}{line}\t{text}{mark}").expect("a string takes all");
+        self.lines.is_lossy |= matches!(text, Cow::Owned(_));
+        write!(self.lines.content, "{joint}{}\t{text}{mark}", self.number)
+            .expect("a string takes all");
         self.lines.lines_read += 1;
         Ok(())
+    }
+
+    /// Which budgets one more line of so many bytes would exceed.
+    fn exceeded(&self, added: usize) -> Option<LinesError> {
+        let line = self.number;
+        let (max_bytes, max_lines) =
+            (self.budget.max_response_bytes, self.budget.max_response_lines);
+        let too_many_bytes = self.lines.content.len() + added > max_bytes;
+        let too_many_lines = self.lines.lines_read >= max_lines;
+        match (too_many_bytes, too_many_lines) {
+            (false, false) => None,
+            (true, false) => Some(LinesError::TooManyBytes { line, max: max_bytes }),
+            (false, true) => Some(LinesError::TooManyLines { line, max: max_lines }),
+            (true, true) => Some(LinesError::TooMuch { line, max_bytes, max_lines }),
+        }
     }
 
     fn begin_next_line(&mut self) {

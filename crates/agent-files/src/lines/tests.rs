@@ -10,8 +10,11 @@ fn check(error: LinesError, code: ErrorCode, fragments: &[&str]) {
     for fragment in fragments {
         assert!(answer.error.contains(fragment), "{}", answer.error);
     }
-    let nothing_else =
-        ReadFileLinesResponse { error: answer.error.clone(), error_code: answer.error_code, ..Default::default() };
+    let nothing_else = ReadFileLinesResponse {
+        error: answer.error.clone(),
+        error_code: answer.error_code,
+        ..Default::default()
+    };
     assert_eq!(answer, nothing_else);
 }
 
