@@ -124,6 +124,14 @@ pub struct ScriptRun {
     pub ended_at: Option<Timestamp>,
 }
 
+/// Query of `get_debug_logs`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetDebugLogsRequest {
+    /// Adds the rotated logs that were modified at this time or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Timestamp>,
+}
+
 /// What a listening agent publishes: `run/agentd.json`, and one line on its stdout.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentInfo {

@@ -1,0 +1,22 @@
+//! Which services the agent consists of, and what each is told; how they are reached is `api.rs`.
+
+use crate::{Config, debug::Diagnostics, lifecycle::Lifecycles, logs::Logs, metrics::Metrics};
+
+/// The services of one agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Services {
+    pub(crate) lifecycles: Lifecycles,
+    pub(crate) metrics: Metrics,
+    pub(crate) debug: Diagnostics,
+}
+
+impl Services {
+    /// Makes the services of a configuration; nothing is touched yet.
+    pub(crate) fn new(config: &Config, lifecycles: Lifecycles, logs: &Logs) -> Self {
+        Self {
+            metrics: Metrics::new(lifecycles.clone(), logs.clone()),
+            debug: Diagnostics::new(config, logs.clone()),
+            lifecycles,
+        }
+    }
+}
