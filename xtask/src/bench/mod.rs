@@ -2,8 +2,12 @@
 //!
 //! This is the frame: names, output, where it is kept. What is measured is in one file a bench.
 
+mod agent;
+mod client;
+mod files;
 mod machine;
 mod table;
+mod times;
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,7 +28,7 @@ struct Bench {
 }
 
 /// Every bench.
-const BENCHES: &[Bench] = &[];
+const BENCHES: &[Bench] = &[Bench { name: "files", measure: files::measure }];
 
 /// Arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
@@ -73,7 +77,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// # Errors
 ///
 /// It does not build.
-#[expect(dead_code, reason = "the first bench calls it")]
 fn release_binary(package: &str, program: &str) -> Result<PathBuf> {
     shell::run(shell::cargo().args([
         "build",
@@ -85,6 +88,15 @@ fn release_binary(package: &str, program: &str) -> Result<PathBuf> {
         program,
     ]))?;
     Ok(Workspace::load()?.target_directory.join("release").join(program))
+}
+
+/// Builds the agent as it is shipped and returns where it is.
+///
+/// # Errors
+///
+/// It does not build.
+fn static_binary() -> Result<PathBuf> {
+    crate::dist::build()
 }
 
 /// Returns the document with new text between the markers of a bench.

@@ -1,7 +1,5 @@
 //! A table of figures: ours, the reference's, their ratio, what must be reached, and whether it is.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the first bench fills it"))]
-
 use std::fmt;
 
 /// A measured value with its unit.

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// Builds the program against the C library's static archive and returns where it is.
-fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<PathBuf> {
     let workspace = Workspace::load()?;
     ensure!(workspace.find(PACKAGE).is_some(), "the workspace has no package `{PACKAGE}`");
     let host = host()?;
