@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 pub use account::Account;
 pub use environment::Environment;
+pub(crate) use environment::quote;
 pub use read::{Invocation, UsageError, read};
 pub use size::{ByteSize, ParseByteSizeError};
 

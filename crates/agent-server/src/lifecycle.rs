@@ -18,7 +18,7 @@ use agent_api::{Lifecycle, LifecycleState, StateChange};
 use parking_lot::Mutex;
 
 /// Every state of this agent, in the order of the diagram.
-pub const STATES: [LifecycleState; 9] = [
+pub(crate) const STATES: [LifecycleState; 9] = [
     LifecycleState::Created,
     LifecycleState::Starting,
     LifecycleState::Ready,

@@ -8,7 +8,7 @@ use std::io;
 /// It is asked after the child has ended. An owner registers its children under the lock that it
 /// also holds while it starts them, and answers under that lock: then a child that ends at once
 /// is still found registered.
-pub type Owns = dyn Fn(i32) -> bool + Send + Sync;
+pub(crate) type Owns = dyn Fn(i32) -> bool + Send + Sync;
 
 /// Makes this process the parent of orphaned descendants; process 1 is that already.
 ///
@@ -16,7 +16,7 @@ pub type Owns = dyn Fn(i32) -> bool + Send + Sync;
 ///
 /// When the system has nothing of the kind.
 #[cfg(target_os = "linux")]
-pub fn adopt_orphans() -> io::Result<()> {
+pub(crate) fn adopt_orphans() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
@@ -26,7 +26,7 @@ pub fn adopt_orphans() -> io::Result<()> {
 ///
 /// When the system has nothing of the kind.
 #[cfg(not(target_os = "linux"))]
-pub fn adopt_orphans() -> io::Result<()> {
+pub(crate) fn adopt_orphans() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -36,7 +36,7 @@ pub fn adopt_orphans() -> io::Result<()> {
 /// The kernel shows ended children in a fixed order; behind one that its owner has not collected
 /// yet the others wait for the next call, which the owner's own `SIGCHLD` brings.
 #[cfg(target_os = "linux")]
-pub fn reap_orphans(owns: &Owns) -> usize {
+pub(crate) fn reap_orphans(owns: &Owns) -> usize {
     use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     let mut reaped = 0;
@@ -54,7 +54,7 @@ pub fn reap_orphans(owns: &Owns) -> usize {
 
 /// Collects nothing: without `waitid` nobody can look before collecting.
 #[cfg(not(target_os = "linux"))]
-pub fn reap_orphans(_: &Owns) -> usize {
+pub(crate) fn reap_orphans(_: &Owns) -> usize {
     0
 }
 

@@ -1,0 +1,254 @@
+//! One agent, from bound listeners to nothing left; signals and process-wide matters are the
+//! program's.
+//!
+//! ```text
+//!  bind ──▶ serving ──▶ draining ──▶ off
+//!                          │ request_grace, shutdown_timeout, abort
+//!                          └──────────▶ cut
+//! ```
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use agent_api::AgentInfo;
+use agent_http::{Access, Listener, Peer, Server, Trust};
+use parking_lot::Mutex;
+use tokio::{io::DuplexStream, time::timeout};
+use tracing::{info, warn};
+
+use crate::{
+    Auth, Config, Diagnostics, Lifecycles, Logs, Metrics, StartError, api,
+    compose::Services,
+    lifecycle::{Event, Outcome},
+    listeners::{Listeners, SocketFile},
+    state_dir::StateDir,
+};
+
+/// A running agent: whoever has it can reach it.
+///
+/// Several agents live in one process as long as each has its own state directory. Dropping one
+/// cuts it.
+#[derive(Debug)]
+pub struct Agent {
+    server: Server,
+    services: Services,
+    logs: Logs,
+    info: AgentInfo,
+    token_path: Option<PathBuf>,
+    request_grace: Duration,
+    shutdown_timeout: Duration,
+    /// Taken once, by whoever ends the agent.
+    left: Mutex<Option<Left>>,
+}
+
+/// What an agent leaves on the disk while it runs.
+#[derive(Debug)]
+struct Left {
+    state: StateDir,
+    sockets: Vec<SocketFile>,
+}
+
+/// How an agent stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Stopped {
+    /// Everything ended in time.
+    Clean,
+    /// Something had to be cut.
+    Cut,
+}
+
+/// Longest wait for connections to close once no request is open.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait for the last lines of the log.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// Bytes in flight on a stream in this process, each way.
+const DUPLEX_BYTES: usize = 64 * 1024;
+
+impl Agent {
+    /// Starts an agent; returns when every listener is bound.
+    ///
+    /// Its log has no lines: they come from a subscriber, which only a program sets.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]'s variants; then nothing is left behind but the state directory.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let logs = Logs::start(None).map_err(StartError::Process)?;
+        Self::bind_with(config, logs).await
+    }
+
+    /// Starts an agent that writes to a log of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]'s variants; then nothing is left behind but the state directory.
+    #[expect(clippy::unused_async, reason = "binding needs a runtime, and a slow step may come")]
+    pub async fn bind_with(config: Config, logs: Logs) -> Result<Self, StartError> {
+        let created = Lifecycles::new();
+        let state = StateDir::open(&config.state_dir)?;
+        if let Err(error) = logs.open(&config.log_dir()) {
+            let error = agent_api::io_text(&error);
+            warn!(error, path = %config.log_dir().display(), "cannot open the log");
+        }
+        let token = state.token(config.token_file.as_deref())?;
+        let agent_id = config.agent_id.map_or_else(|| state.agent_id(), Ok)?;
+        let listeners = Listeners::bind(&config, &state.run_dir())?;
+
+        let services = Services::new(&config, created, &logs);
+        let access = Access {
+            token: (config.auth == Auth::Token).then_some(token),
+            allowed_origins: config.allowed_origins.clone(),
+        };
+        let observer = Arc::new(services.metrics.clone());
+        let server = Server::new(api::router(&services), access, config.http, observer);
+        let mut info = AgentInfo {
+            pid: std::process::id(),
+            version: crate::VERSION.to_owned(),
+            agent_id: agent_id.to_string(),
+            started_at: SystemTime::now().into(),
+            ..AgentInfo::default()
+        };
+        services.lifecycles.record(Event::Listening);
+        let sockets = listen(&server, listeners, &mut info)?;
+        if let Err(error) = state.publish(&info) {
+            let error = agent_api::io_text(&error);
+            warn!(error, "cannot write run/agentd.json");
+        }
+        // Nothing runs at the start yet.
+        services.lifecycles.record(Event::Started(Outcome::Ok));
+        Ok(Self {
+            server,
+            services,
+            logs,
+            info,
+            token_path: token_path(&config),
+            request_grace: config.request_grace,
+            shutdown_timeout: config.shutdown_timeout,
+            left: Mutex::new(Some(Left { state, sockets })),
+        })
+    }
+
+    /// What the agent publishes about itself, with the real addresses.
+    pub fn info(&self) -> &AgentInfo {
+        &self.info
+    }
+
+    /// The file with the token; `None` when none is asked for.
+    pub fn token_path(&self) -> Option<&std::path::Path> {
+        self.token_path.as_deref()
+    }
+
+    /// The agent's states.
+    pub fn lifecycles(&self) -> &Lifecycles {
+        &self.services.lifecycles
+    }
+
+    /// The agent's diagnostics.
+    pub fn diagnostics(&self) -> &Diagnostics {
+        &self.services.debug
+    }
+
+    /// The agent's metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.services.metrics
+    }
+
+    /// Connects a caller in this process, whose requests need no token.
+    pub fn connect_in_process(&self) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(DUPLEX_BYTES);
+        self.server.connect(far, Peer::in_process());
+        near
+    }
+
+    /// Stops in order: new requests are refused, open ones may finish for `request_grace`, and
+    /// everything is over after `shutdown_timeout`.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves the agent half stopped; [`Agent::abort`] ends it.
+    pub async fn shutdown(&self) -> Stopped {
+        let stopped = timeout(self.shutdown_timeout, self.drain()).await;
+        self.end(stopped.unwrap_or(Stopped::Cut))
+    }
+
+    /// Stops at once and cuts what is open.
+    pub fn abort(&self) -> Stopped {
+        self.services.lifecycles.record(Event::StopRequested);
+        self.end(Stopped::Cut)
+    }
+
+    async fn drain(&self) -> Stopped {
+        self.services.lifecycles.record(Event::StopRequested);
+        info!("shutting down");
+        self.server.begin_drain();
+        self.unlink_sockets();
+        let is_drained = timeout(self.request_grace, self.server.drained()).await.is_ok();
+        // Nothing runs at the stop yet.
+        self.services.lifecycles.record(Event::Stopped(Outcome::Ok));
+        if !is_drained {
+            self.server.shutdown(Duration::ZERO).await;
+            return Stopped::Cut;
+        }
+        // A connection without a request has nothing to lose, so cutting it is no fault.
+        self.server.shutdown(CLOSE_TIMEOUT).await;
+        Stopped::Clean
+    }
+
+    fn unlink_sockets(&self) {
+        if let Some(left) = self.left.lock().as_mut() {
+            left.sockets.clear();
+        }
+    }
+
+    /// Takes away everything that is left, the first time.
+    fn end(&self, stopped: Stopped) -> Stopped {
+        self.server.abort();
+        if let Some(Left { state, sockets }) = self.left.lock().take() {
+            drop(sockets);
+            self.services.lifecycles.record(Event::Gone);
+            info!(cut = stopped == Stopped::Cut, "stopped");
+            self.logs.flush(FLUSH_TIMEOUT);
+            state.close();
+        }
+        stopped
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.abort();
+    }
+}
+
+/// Serves every listener, and notes where they are.
+fn listen(
+    server: &Server,
+    listeners: Listeners,
+    info: &mut AgentInfo,
+) -> Result<Vec<SocketFile>, StartError> {
+    for listener in listeners.tcp {
+        let address = listener.local_addr().map_err(StartError::Process)?;
+        info.http.push(address.to_string());
+        server.listen(Listener::tcp(listener, Trust::Token).map_err(StartError::Process)?);
+    }
+    let own_uid = rustix::process::geteuid().as_raw();
+    let mut sockets = Vec::new();
+    for (listener, file) in listeners.unix {
+        info.http_unix.push(file.path().to_string_lossy().into_owned());
+        server.listen(Listener::unix(listener, own_uid));
+        sockets.push(file);
+    }
+    Ok(sockets)
+}
+
+fn token_path(config: &Config) -> Option<PathBuf> {
+    match (config.auth, &config.token_file) {
+        (Auth::None, _) => None,
+        (Auth::Token, Some(path)) => Some(path.clone()),
+        (Auth::Token, None) => Some(config.state_dir.join("token")),
+    }
+}

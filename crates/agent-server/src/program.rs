@@ -1,0 +1,132 @@
+//! What belongs to the process and not to an agent in it: subscriber, runtime, signals, exit.
+
+use std::{
+    error::Error,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::{
+    Config, Logs, StartError, StderrFormat, Stopped,
+    system::{self, reaper},
+};
+
+/// Exit code for a bad flag, variable or configuration.
+pub const BAD_USAGE: u8 = 64;
+/// Exit code for a start that failed and a stop that was cut.
+pub const FAILED: u8 = 1;
+
+/// Most threads that serve requests; few, because none of them waits for anything but sockets.
+const MAX_WORKERS: usize = 8;
+/// Most threads for calls that may block, such as those on files.
+const MAX_BLOCKING: usize = 64;
+
+/// The signals that mean something to the program.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    child: Signal,
+}
+
+/// Prepares the process: log, open files, orphans, runtime.
+///
+/// # Errors
+///
+/// [`StartError::Process`] when there are no threads to be had.
+pub fn prepare(config: &Config) -> Result<(Runtime, Logs), StartError> {
+    let format = if io::stderr().is_terminal() { StderrFormat::Text } else { StderrFormat::Json };
+    let logs = Logs::start(Some(format)).map_err(StartError::Process)?;
+    let layer = logs.layer(config.log_level.clone());
+    let subscriber = tracing_subscriber::registry().with(layer);
+    // Only a second call could fail, and it would keep the first one's subscriber.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    std::panic::set_hook(Box::new(log_panic));
+    system::raise_open_files();
+    if let Err(error) = reaper::adopt_orphans() {
+        tracing::warn!(error = agent_api::io_text(&error), "orphans go to somebody else");
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(MAX_WORKERS))
+        .max_blocking_threads(MAX_BLOCKING)
+        .thread_name("agentd")
+        .enable_all()
+        .build()
+        .map_err(StartError::Process)?;
+    Ok((runtime, logs))
+}
+
+/// A panic says where; its message may quote what it was working on, which no log may have.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(location, "panicked");
+}
+
+impl Signals {
+    /// Listens from now on, so that a signal that comes early is not lost.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Process`] when a handler cannot be installed.
+    pub fn listen() -> Result<Self, StartError> {
+        let on = |kind| signal(kind).map_err(StartError::Process);
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hang_up: on(SignalKind::hangup())?,
+            child: on(SignalKind::child())?,
+        })
+    }
+
+    /// Waits for a signal that asks to stop, and meanwhile reopens the log and collects orphans.
+    pub async fn stop_requested(&mut self, logs: &Logs) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => logs.reopen(),
+                _ = self.child.recv() => {
+                    // The program starts no children of its own.
+                    let reaped = reaper::reap_orphans(&|_| false);
+                    tracing::debug!(reaped, "orphans");
+                }
+            }
+        }
+    }
+}
+
+/// Writes text that was asked for to stdout.
+pub fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(FAILED),
+    }
+}
+
+/// Writes one line with an error and its causes to stderr.
+pub fn fail(error: &(dyn Error + 'static), code: u8) -> ExitCode {
+    let causes = agent_api::causes(Some(error)).unwrap_or_default().replace('\n', " ");
+    // Nobody is left to tell when stderr is gone.
+    let _ = writeln!(io::stderr(), "agentd: {causes}");
+    ExitCode::from(code)
+}
+
+/// Ends the runtime without waiting for what was cut, and says how the stop went.
+pub fn finish(runtime: Runtime, logs: &Logs, stopped: Result<Stopped, StartError>) -> ExitCode {
+    runtime.shutdown_background();
+    logs.flush(Duration::from_secs(1));
+    match stopped {
+        Ok(Stopped::Clean) => ExitCode::SUCCESS,
+        Ok(Stopped::Cut) => ExitCode::from(FAILED),
+        Err(error) => fail(&error, FAILED),
+    }
+}
