@@ -4,13 +4,15 @@
 use std::{path::PathBuf, sync::Arc};
 
 use agent_api::{AbsolutePath, Caller};
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{Config, Error, locks::Locks};
 
 /// Events kept for a listener that lags; it is told how many it missed beyond.
 const MAX_EVENTS: usize = 1024;
+/// MiB of file contents that all edits at work may be reading; each is held up to three times.
+pub(crate) const MAX_EDIT_MIB: u32 = 256;
 
 /// Files of the machine: reads, changes, listings and searches.
 ///
@@ -25,6 +27,8 @@ pub struct Files {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) locks: Locks,
+    /// MiB of contents that edits may hold in memory together; further ones wait.
+    pub(crate) edit_memory: Arc<Semaphore>,
     stop: CancellationToken,
     tasks: TaskTracker,
     events: broadcast::Sender<Event>,
@@ -49,6 +53,7 @@ impl Files {
         let shared = Shared {
             config,
             locks: Locks::default(),
+            edit_memory: Arc::new(Semaphore::new(MAX_EDIT_MIB as usize)),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             events: broadcast::Sender::new(MAX_EVENTS),

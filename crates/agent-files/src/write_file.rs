@@ -1,6 +1,6 @@
 //! `write_file`: a new content for a file, published at once or not at all.
 
-use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
 
 use agent_api::{AbsolutePath, Caller, WriteFileRequest, WriteFileResponse};
 use bytes::{Bytes, BytesMut};
@@ -18,7 +18,7 @@ use crate::{
 
 /// Bytes gathered before they are written: a hop to the blocking pool costs as much as a copy of
 /// this order.
-const BATCH_BYTES: usize = 512 * 1024;
+const BATCH_BYTES: usize = 256 * 1024;
 
 impl Files {
     /// Replaces or creates a file with the bytes of a stream.
@@ -50,7 +50,7 @@ impl Files {
         let path = parse_path("path", &req.path)?;
         let condition = Condition::of(&req)?;
         let (target, sink) = self.prepare(path.clone(), condition.clone()).await?;
-        let length = receive(content, sink.file()).await?;
+        let length = receive(content, sink.file(), &target.path).await?;
         let (files, caller) = (self.clone(), caller.clone());
         self.change(async move {
             let change = Change { target, sink, condition, req, length };
@@ -69,7 +69,17 @@ impl Files {
     ) -> Result<(Arc<Target>, Sink), Error> {
         let files = self.clone();
         blocking(move || {
-            let target = Arc::new(Target::find(path.as_path(), true)?);
+            let may_create = condition.allows_creation();
+            let found = Target::find(path.as_path(), may_create).map_err(|error| match error {
+                // Without its parents the file does not exist either, and none is made for it.
+                Error::Io { path, source, .. }
+                    if !may_create && source.kind() == io::ErrorKind::NotFound =>
+                {
+                    Error::Precondition { path, reason: MISSING }
+                }
+                other => other,
+            });
+            let target = Arc::new(found?);
             condition.check(&target)?;
             let sink = Sink::open(&target, &files.shared.config)?;
             Ok((target, sink))
@@ -88,6 +98,8 @@ impl Files {
         .await
     }
 }
+
+const MISSING: &str = "it does not exist";
 
 /// What the file must be like before it is changed.
 #[derive(Clone, Debug)]
@@ -114,10 +126,17 @@ impl Condition {
         }
     }
 
+    fn allows_creation(&self) -> bool {
+        match self {
+            Self::None | Self::Missing => true,
+            Self::Exists | Self::Is(_) => false,
+        }
+    }
+
     fn check(&self, target: &Target) -> Result<(), Error> {
         let present = target.etag();
         let reason = match (self, present) {
-            (Self::Exists | Self::Is(_), None) => "it does not exist",
+            (Self::Exists | Self::Is(_), None) => MISSING,
             (Self::Missing, Some(_)) => "it exists",
             (Self::Is(wanted), Some(present)) if wanted.parse() != Ok(present) => {
                 "its etag is another"
@@ -247,12 +266,12 @@ fn dress(staged: &Staged, now: &Target, req: &WriteFileRequest, umask: u32) -> R
 }
 
 /// Writes a stream into a file from its beginning; a batch is written while the next one gathers.
-async fn receive<S>(content: S, file: &Arc<File>) -> Result<u64, Error>
+async fn receive<S>(content: S, file: &Arc<File>, path: &Path) -> Result<u64, Error>
 where
     S: Stream<Item = io::Result<Bytes>> + Send,
 {
     pin_mut!(content);
-    let mut writer = Writer { file: Arc::clone(file), offset: 0, writing: None };
+    let mut writer = Writer { file: Arc::clone(file), path, offset: 0, writing: None };
     let mut batch = BytesMut::with_capacity(BATCH_BYTES);
     while let Some(part) = content.next().await {
         let part = part.map_err(|source| Error::Upload { source })?;
@@ -269,20 +288,22 @@ where
 }
 
 /// Writes one batch at a time on the blocking pool.
-struct Writer {
+struct Writer<'a> {
     file: Arc<File>,
+    /// The target, for messages.
+    path: &'a Path,
     offset: u64,
     writing: Option<JoinHandle<io::Result<BytesMut>>>,
 }
 
-impl Writer {
+impl Writer<'_> {
     /// Waits for the batch being written and takes its memory back.
     async fn buffer(&mut self) -> Result<BytesMut, Error> {
         let Some(writing) = self.writing.take() else {
             return Ok(BytesMut::with_capacity(BATCH_BYTES));
         };
         let written = writing.await.map_err(Error::Panicked)?;
-        written.map_err(Error::io("write", "the new content"))
+        written.map_err(Error::io("write", self.path))
     }
 
     fn write(&mut self, mut batch: BytesMut) {

@@ -12,12 +12,17 @@ mod diff;
 mod error;
 mod plan;
 
+use std::sync::Arc;
+
 use agent_api::{Caller, EditFilesRequest, EditFilesResponse, EditedFile};
 
 pub use error::{EditFailure, EditFilesError};
 use plan::Planned;
 
-use crate::{Error, Files, service::blocking};
+use crate::{
+    Error, Files,
+    service::{MAX_EDIT_MIB, blocking},
+};
 
 impl Files {
     /// Replaces texts in files, all or nothing.
@@ -49,7 +54,15 @@ impl Files {
     ) -> Result<EditFilesResponse, Error> {
         let wants_diff = req.include_diff || req.dry_run;
         let dry_run = req.dry_run;
-        let targets = blocking(move || Ok(plan::merge(req)?)).await?;
+        let merged = blocking(move || {
+            let targets = plan::merge(req)?;
+            let size = plan::size(&targets);
+            Ok((targets, size))
+        });
+        let (targets, size) = merged.await?;
+        let weight = u32::try_from(size.div_ceil(1024 * 1024)).unwrap_or(u32::MAX);
+        let memory = Arc::clone(&self.shared.edit_memory);
+        let room = memory.acquire_many_owned(weight.min(MAX_EDIT_MIB)).await.expect("never closed");
         let paths = targets.iter().filter_map(|target| target.resolved.as_deref());
         let guard = self.shared.locks.acquire(paths).await;
         let spool = self.shared.config.state_dir.clone();
@@ -61,6 +74,7 @@ impl Files {
                 commit::commit(&planned, &spool)?
             };
             drop(guard);
+            let _room = room;
             let entries = wants_diff.then(|| {
                 planned.iter().zip(&etags).map(|(file, etag)| entry(file, *etag)).collect()
             });

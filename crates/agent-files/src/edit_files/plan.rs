@@ -143,6 +143,13 @@ fn is_same_etag(a: &str, b: &str) -> bool {
     }
 }
 
+/// Bytes of all files as they are now; what cannot be examined counts nothing here.
+pub(super) fn size(files: &[Merged]) -> u64 {
+    let paths = files.iter().filter_map(|file| file.resolved.as_deref());
+    let sizes = paths.filter_map(|path| std::fs::metadata(path).ok()).map(|found| found.len());
+    sizes.fold(0, u64::saturating_add)
+}
+
 /// Reads and edits every file, even after the failure of another, so that one answer names all.
 ///
 /// # Errors

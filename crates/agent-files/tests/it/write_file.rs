@@ -118,6 +118,9 @@ async fn conditions_are_checked_before_anything_is_written() {
     for req in conflicts {
         refused(fixture.write(req, "new").await, ErrorCode::Conflict, "precondition");
     }
+    let below = with(&fixture.path("no/parents"), Some("*"), None);
+    refused(fixture.write(below, "new").await, ErrorCode::Conflict, "precondition");
+    assert!(!fixture.at("no").exists());
     for req in [with(&path, None, Some("\"x\"")), with(&path, Some("*"), Some("*"))] {
         refused(fixture.write(req, "new").await, ErrorCode::InvalidArgument, "If-");
     }
