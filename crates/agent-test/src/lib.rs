@@ -1,1 +1,20 @@
-//! Helpers for tests; a dev-dependency only.
+//! Helpers for tests, without a dependency of ours: file systems of their own and other users.
+//!
+//! Most need root. The tests that use them live in modules named after the component, such as
+//! `needs_tmpfs`, which `cargo xtask test` leaves out where it is missing.
+//!
+//! ```no_run
+//! let disk = agent_test::Mount::tmpfs(1024 * 1024)?;
+//! assert!(std::fs::write(disk.path().join("f"), vec![0; 2 * 1024 * 1024]).is_err());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+#[cfg(target_os = "linux")]
+mod mount;
+#[cfg(target_os = "linux")]
+mod user;
+
+#[cfg(target_os = "linux")]
+pub use mount::Mount;
+#[cfg(target_os = "linux")]
+pub use user::{NOBODY, as_user};
