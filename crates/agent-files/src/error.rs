@@ -47,6 +47,12 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// Something else stands where a directory should be listed.
+    #[error("`{}` is not a directory", path.display())]
+    NotADirectory {
+        /// What stands there, or a file on the way to it.
+        path: PathBuf,
+    },
     /// A FIFO, socket or device stands where a file should be.
     #[error("`{}` is not a regular file", path.display())]
     NotARegularFile {
@@ -115,6 +121,7 @@ impl Classify for Error {
             | Self::Argument { .. }
             | Self::NotAFile { .. }
             | Self::IsADirectory { .. }
+            | Self::NotADirectory { .. }
             | Self::NotARegularFile { .. }
             | Self::Upload { .. } => ErrorCode::InvalidArgument,
             Self::Io { source, .. } => ErrorCode::from_io(source),
@@ -136,6 +143,7 @@ impl Classify for Error {
             Self::Io { .. }
             | Self::NotAFile { .. }
             | Self::IsADirectory { .. }
+            | Self::NotADirectory { .. }
             | Self::NotARegularFile { .. }
             | Self::Precondition { .. }
             | Self::RangeNotSatisfiable { .. }

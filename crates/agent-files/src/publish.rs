@@ -402,7 +402,7 @@ fn c_name(name: &OsStr) -> io::Result<CString> {
 }
 
 /// A name that no other change of this or another agent uses at the same time.
-fn temporary_name() -> CString {
+pub(crate) fn temporary_name() -> CString {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("{TEMPORARY_PREFIX}{:x}-{number:x}", std::process::id());

@@ -91,7 +91,9 @@ fn list(
     let read = names.read(directory.as_fd(), after);
     let incomplete = match read {
         Ok(()) => false,
-        Err(error) if names.found.is_empty() => return Err(Error::io("list", path.as_path())(error)),
+        Err(error) if names.found.is_empty() => {
+            return Err(Error::io("list", path.as_path())(error));
+        }
         Err(_) => true,
     };
     names.sort();

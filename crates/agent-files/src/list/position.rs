@@ -57,7 +57,7 @@ fn is_name(name: &[u8]) -> bool {
 
 fn bytes_of(digits: &str) -> Option<Vec<u8>> {
     let is_hex = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if !is_hex || digits.len() % 2 != 0 {
+    if !is_hex || !digits.len().is_multiple_of(2) {
         return None;
     }
     let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).ok();
@@ -91,8 +91,8 @@ mod tests {
     #[test]
     fn what_is_no_position_is_refused() {
         let texts = [
-            "", "/", "//", "///", ".", "..", "./", "../", "a/b", "/a", "a//", "a\0", "//61", "//FF",
-            "//f", "//ff2f", "//ff00", "//fé", "//ff//", "// ff",
+            "", "/", "//", "///", ".", "..", "./", "../", "a/b", "/a", "a//", "a\0", "//61",
+            "//FF", "//f", "//ff2f", "//ff00", "//fé", "//ff//", "// ff",
         ];
         for text in texts {
             assert_eq!(Position::parse(text), None, "{text}");

@@ -19,7 +19,10 @@ impl Files {
     /// [`Error::Path`]; [`Error::Io`] beyond 40 links, through a file, and through a directory
     /// that may not be searched.
     #[tracing::instrument(level = "debug", name = "files.resolve_path", skip_all, fields(path = req.path))]
-    pub async fn resolve_path(&self, req: ResolvePathRequest) -> Result<ResolvePathResponse, Error> {
+    pub async fn resolve_path(
+        &self,
+        req: ResolvePathRequest,
+    ) -> Result<ResolvePathResponse, Error> {
         let path = parse_path("path", &req.path)?;
         blocking(move || {
             let resolved = resolve(path.as_path()).map_err(Error::io("resolve", path.as_path()))?;

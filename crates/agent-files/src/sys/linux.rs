@@ -5,7 +5,7 @@ use std::{
     ffi::{CStr, CString},
     io,
     ops::Range,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{BorrowedFd, OwnedFd},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -133,7 +133,7 @@ pub(crate) fn open_beneath_mount(parent: BorrowedFd<'_>, name: &CStr) -> io::Res
     }
 }
 
-/// Bytes of entries that one call asks for: a few hundred names, of which the longest fits often.
+/// Bytes of entries that one call asks for: about two thousand short names.
 const ENTRIES_BYTES: usize = 64 * 1024;
 
 /// Hands every entry of a directory but `.` and `..` to `visit`, in the file system's order, until
@@ -241,6 +241,8 @@ fn attribute(file: BorrowedFd<'_>, name: &CStr) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
 
     #[test]
