@@ -17,7 +17,7 @@ use crate::{Error, edit, publish::Target, resolve::resolve, version};
 const MAX_ITEMS: usize = 1000;
 /// Largest file that is edited.
 const MAX_FILE_BYTES: u64 = 128 * 1024 * 1024;
-/// Largest sum of all files of a request.
+/// Largest sum of all files of a request, and most that its edits may add to them.
 const MAX_TOTAL_BYTES: u64 = 256 * 1024 * 1024;
 
 /// A file of the request with all edits that name it.
@@ -158,10 +158,10 @@ pub(super) fn size(files: &[Merged]) -> u64 {
 pub(super) fn plan(files: Vec<Merged>) -> Result<Vec<Planned>, EditFilesError> {
     let mut planned = Vec::with_capacity(files.len());
     let mut failures = Vec::new();
-    let mut total = 0;
+    let (mut total, mut grown) = (0, 0);
     for file in files {
         let (path, index) = (file.shown_path(), file.index);
-        match plan_file(file, &mut total) {
+        match plan_file(file, &mut total, &mut grown) {
             Ok(file) => planned.push(file),
             Err(refused) => {
                 let Refused { field, code, reason } = refused;
@@ -201,7 +201,7 @@ impl From<Error> for Refused {
     }
 }
 
-fn plan_file(file: Merged, total: &mut u64) -> Result<Planned, Refused> {
+fn plan_file(file: Merged, total: &mut u64, grown: &mut u64) -> Result<Planned, Refused> {
     let cleaned = file.cleaned?;
     if file.edits.is_empty() {
         let reason = "must specify at least one edit";
@@ -223,10 +223,15 @@ fn plan_file(file: Merged, total: &mut u64) -> Result<Planned, Refused> {
         let content = after.as_deref().unwrap_or(&before);
         after = Some(edit::apply(content, edit).map_err(|refusal| {
             let field = format!("=files[{entry}].edits[{number}]");
-            Refused::new(field, ErrorCode::InvalidArgument, refusal.to_string())
+            Refused::new(field, refusal.code(), refusal.to_string())
         })?);
     }
     let after = after.expect("there is at least one edit");
+    *grown += (after.len() as u64).saturating_sub(before.len() as u64);
+    if *grown > MAX_TOTAL_BYTES {
+        let reason = format!("the edits make all files larger by over {MAX_TOTAL_BYTES} bytes");
+        return Err(Refused::new("", ErrorCode::TooLarge, reason));
+    }
     Ok(Planned { given: file.given, cleaned, target: Arc::new(target), stat, before, after })
 }
 
