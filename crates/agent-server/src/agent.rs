@@ -183,19 +183,16 @@ impl Agent {
 
     async fn drain(&self) -> Stopped {
         self.services.lifecycles.record(Event::StopRequested);
-        info!("shutting down");
         self.server.begin_drain();
         self.unlink_sockets();
+        info!("shutting down");
         let is_drained = timeout(self.request_grace, self.server.drained()).await.is_ok();
         // Nothing runs at the stop yet.
         self.services.lifecycles.record(Event::Stopped(Outcome::Ok));
-        if !is_drained {
-            self.server.shutdown(Duration::ZERO).await;
-            return Stopped::Cut;
-        }
         // A connection without a request has nothing to lose, so cutting it is no fault.
-        self.server.shutdown(CLOSE_TIMEOUT).await;
-        Stopped::Clean
+        let close_timeout = if is_drained { CLOSE_TIMEOUT } else { Duration::ZERO };
+        self.server.shutdown(close_timeout).await;
+        if is_drained { Stopped::Clean } else { Stopped::Cut }
     }
 
     fn unlink_sockets(&self) {

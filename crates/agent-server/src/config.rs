@@ -48,6 +48,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Home of the user that runs the agent, absolute.
     pub home: PathBuf,
+    /// Mask of the modes of new files.
+    pub umask: u32,
     /// Working directory of sessions, absolute; where it is missing, home takes its place.
     pub directory: Option<PathBuf>,
     /// Shell of sessions, absolute.
@@ -116,6 +118,7 @@ impl Config {
             token_file: None,
             allowed_origins: Vec::new(),
             home: home.into(),
+            umask: environment::USUAL_UMASK,
             directory: None,
             shell: PathBuf::from(account::DEFAULT_SHELL),
             agent_id: None,

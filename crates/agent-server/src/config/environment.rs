@@ -22,13 +22,19 @@ pub struct Environment {
     pub host_name: String,
     /// The running program.
     pub program: Option<PathBuf>,
+    /// Mask of the modes of new files (umask(2)).
+    pub umask: u32,
 }
+
+/// The mask where the system does not tell.
+pub(super) const USUAL_UMASK: u32 = 0o022;
 
 /// Home of a user of whom neither the environment nor the password database knows one.
 const LAST_HOME: &str = "/";
 
 impl Environment {
     /// Looks at the running process; what cannot be found out is left at a default.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn capture() -> Self {
         let uid = rustix::process::geteuid().as_raw();
         let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
@@ -39,6 +45,7 @@ impl Environment {
             account: Account::find(&String::from_utf8_lossy(&passwd), uid),
             host_name: uname.nodename().to_string_lossy().into_owned(),
             program: std::env::current_exe().ok(),
+            umask: umask().unwrap_or(USUAL_UMASK),
         }
     }
 
@@ -107,6 +114,7 @@ impl Environment {
             account: None,
             host_name: String::new(),
             program: None,
+            umask: USUAL_UMASK,
         }
     }
 
@@ -123,6 +131,17 @@ impl Environment {
             ..Self::empty()
         }
     }
+}
+
+/// The mask of this process, which only `/proc` tells without changing it (proc(5)).
+fn umask() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    parse_umask(&status)
+}
+
+fn parse_umask(status: &str) -> Option<u32> {
+    let octal = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(octal.trim(), 8).ok()
 }
 
 /// Quotes a word for a POSIX shell if it needs it.
@@ -166,6 +185,19 @@ mod tests {
             env.variables.clear();
             env.variables.extend(variable.map(|value| ("HOME".into(), value.into())));
             assert_eq!(env.home(), Path::new(expected), "{variable:?}");
+        }
+    }
+
+    #[test]
+    fn the_mask_is_read_in_octal() {
+        let cases = [
+            ("Name:\ta\nUmask:\t0027\nState:\tR\n", Some(0o027)),
+            ("Umask:\t0000\n", Some(0)),
+            ("Name:\ta\n", None),
+            ("Umask:\t9\n", None),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(parse_umask(status), expected, "{status}");
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) fn duration(text: &str, allowed: RangeInclusive<Duration>) -> Result<
 pub(super) fn write_duration(value: Duration) -> String {
     let ms = value.as_millis();
     let units = [(60 * 60 * 1000, "h"), (60 * 1000, "m"), (1000, "s")];
-    match units.iter().find(|(unit_ms, _)| ms != 0 && ms % unit_ms == 0) {
+    match units.iter().find(|(unit_ms, _)| ms != 0 && ms.is_multiple_of(*unit_ms)) {
         Some((unit_ms, unit)) => format!("{}{unit}", ms / unit_ms),
         None if ms == 0 => "0s".to_owned(),
         None => format!("{ms}ms"),

@@ -85,6 +85,7 @@ fn defaults(env: &Environment) -> Config {
     let state_dir = env.xdg("XDG_STATE_HOME", ".local/state").join("agentd");
     let mut config = Config::new(state_dir, env.home());
     config.runtime_dir = env.directory("XDG_RUNTIME_DIR");
+    config.umask = env.umask;
     config.agent_name.clone_from(&env.host_name);
     if let Some(account) = &env.account {
         config.shell.clone_from(&account.shell);

@@ -138,7 +138,10 @@ impl LogFile {
     /// Opens the file that has the name now; keeps the old one when that fails.
     pub(super) fn reopen(&mut self) {
         match open(&self.dir) {
-            Ok(open) => self.attach(self.dir.clone(), Some(open)),
+            Ok(open) => {
+                self.attach(self.dir.clone(), Some(open));
+                tracing::debug!("log reopened");
+            }
             Err(error) => {
                 let error = agent_api::io_text(&error);
                 tracing::warn!(error, "cannot reopen the log file");

@@ -69,9 +69,10 @@ mod tests {
     /// Starts a child that ends at once, and waits until it has.
     #[expect(clippy::disallowed_methods, reason = "a real child that nobody waits for")]
     fn ended_child() -> Child {
-        let child = std::process::Command::new("true").spawn().unwrap();
+        let child = std::process::Command::new("true").spawn().expect("a child");
         let pid = Pid::from_child(&child);
-        waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+        waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+            .expect("an ended child");
         child
     }
 

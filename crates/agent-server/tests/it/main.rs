@@ -1,0 +1,12 @@
+//! The program `agentd` as a process: started, asked, signaled and looked at from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod daemon;
+mod http;
+mod logs;
+mod orphans;
+mod secrets;
+mod start;
+mod stop;
+mod usage;

@@ -1,0 +1,146 @@
+//! How an agent stops: in order, in time, or cut.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixStream,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+
+use crate::{
+    daemon::{Daemon, LONG, Setup},
+    http::{receive, send},
+};
+
+/// Bytes of a log that fit into no socket buffer, so its request stays open until it is read.
+const LOG_BYTES: usize = 8 * 1024 * 1024;
+
+/// An agent whose log is large.
+fn with_large_log(setup: Setup) -> Setup {
+    let log = setup.state_dir().join("log");
+    fs::create_dir_all(&log).unwrap();
+    fs::write(log.join("agentd.log"), "a line of the log\n".repeat(LOG_BYTES / 18)).unwrap();
+    setup
+}
+
+/// Opens a request that stays open until its answer is read, and returns when it is being answered.
+fn open_request(daemon: &Daemon) -> UnixStream {
+    let mut stream = daemon.connect();
+    send(&mut stream, "/debug/logs", "");
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.0 200");
+    stream
+}
+
+/// Opens a connection that is kept for another request.
+fn idle_connection(daemon: &Daemon) -> UnixStream {
+    let mut stream = daemon.connect();
+    let answer = ask_again(&mut stream);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stream
+}
+
+fn ask_again(stream: &mut UnixStream) -> String {
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"}") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.extend(byte);
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+fn begin_stop(daemon: &Daemon) {
+    daemon.signal(Signal::TERM);
+    daemon.log_line(|line| line["message"] == "shutting down");
+}
+
+#[test]
+fn a_signal_stops_an_agent_and_leaves_nothing() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut daemon = Setup::listening().start();
+        daemon.signal(signal);
+        assert_eq!(daemon.wait().code(), Some(0));
+        let state = daemon.state_dir();
+        assert_eq!(fs::read_dir(state.join("run")).unwrap().count(), 0);
+        assert!(!daemon.socket().exists());
+        assert_eq!(fs::read_to_string(state.join("lock")).unwrap(), "");
+        let (_, stderr) = daemon.rest();
+        assert!(stderr.iter().any(|line| line.contains("\"message\":\"stopped\"")), "{stderr:?}");
+    }
+}
+
+#[test]
+fn an_open_request_finishes_and_a_new_one_is_refused() {
+    let mut daemon = with_large_log(Setup::listening()).start();
+    let mut idle = idle_connection(&daemon);
+    let mut open = open_request(&daemon);
+    begin_stop(&daemon);
+    let refused = ask_again(&mut idle);
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    assert!(refused.to_ascii_lowercase().contains("connection: close"), "{refused}");
+    assert!(UnixStream::connect(daemon.socket()).is_err(), "the socket is gone");
+    // The task that accepts closes the port when it gets its turn.
+    let deadline = Instant::now() + LONG;
+    while TcpStream::connect(daemon.tcp()).is_ok() {
+        assert!(Instant::now() < deadline, "the port is closed");
+    }
+    let mut rest = Vec::new();
+    open.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() > LOG_BYTES - 18 && rest.ends_with(b"}\n"), "{} bytes", rest.len());
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_cuts_what_is_open() {
+    let mut daemon = with_large_log(Setup::listening()).start();
+    let _open = open_request(&daemon);
+    begin_stop(&daemon);
+    let second = Instant::now();
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.wait().code(), Some(1));
+    assert!(second.elapsed() < Duration::from_secs(1), "{:?}", second.elapsed());
+    assert!(!daemon.state_dir().join("run/agentd.json").exists());
+}
+
+#[test]
+fn a_request_that_hangs_is_cut_after_its_grace() {
+    let setup = with_large_log(Setup::listening()).arg("--request-grace=100ms");
+    let mut daemon = setup.start();
+    let _open = open_request(&daemon);
+    begin_stop(&daemon);
+    assert_eq!(daemon.wait().code(), Some(1));
+}
+
+#[test]
+fn the_whole_stop_has_a_limit() {
+    let setup = with_large_log(Setup::listening()).arg("--shutdown-timeout=100ms");
+    let mut daemon = setup.start();
+    let _open = open_request(&daemon);
+    begin_stop(&daemon);
+    assert_eq!(daemon.wait().code(), Some(1));
+}
+
+#[test]
+fn idle_connections_hold_up_nothing() {
+    let mut daemon = Setup::listening().start();
+    let mut idle = idle_connection(&daemon);
+    let silent = daemon.connect();
+    assert_eq!(daemon.stop().code(), Some(0));
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0, "closed, not reset");
+    drop(silent);
+}
+
+#[test]
+fn the_last_answer_before_a_stop_is_complete() {
+    let mut daemon = Setup::listening().start();
+    let mut stream = daemon.connect();
+    send(&mut stream, "/api/v0/lifecycle", "");
+    assert_eq!(receive(&mut stream).status, 200);
+    assert_eq!(daemon.stop().code(), Some(0));
+}
