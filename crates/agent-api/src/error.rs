@@ -1,12 +1,12 @@
 //! How a failure is classified and what of it crosses the socket; not how a transport sends it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What a caller should do about a failure.
 ///
 /// Each code is one HTTP status and each status one code, so a client recovers the code from the
 /// status alone. The snake_case name is used where a code travels inside a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorCode {
@@ -32,7 +32,7 @@ pub enum ErrorCode {
     UpgradeRequired,
     /// Wait, then retry (429).
     ResourceExhausted,
-    /// Report a defect (500).
+    /// Report a defect (500); inside a body also any code of a newer agent.
     Internal,
     /// Do not retry: the machine lacks what this needs (501).
     Unsupported,
@@ -71,10 +71,7 @@ impl ErrorCode {
     }
 
     fn row(self) -> &'static (Self, u16, &'static str) {
-        TABLE
-            .iter()
-            .find(|(code, _, _)| *code == self)
-            .expect("the table has a row for every code")
+        TABLE.iter().find(|(code, _, _)| *code == self).expect("the table has a row for every code")
     }
 
     /// The HTTP status of this code.
@@ -105,6 +102,15 @@ impl ErrorCode {
 impl std::fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorCode {
+    /// A name that is not known is [`ErrorCode::Internal`], like a status that is not known.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = TABLE.iter().find(|(_, _, known)| *known == name);
+        Ok(known.map_or(Self::Internal, |(code, _, _)| *code))
     }
 }
 

@@ -24,8 +24,12 @@ impl ETag {
     pub fn of(device: u64, inode: u64, size: u64, modified_ns: i128) -> Self {
         const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
         const PRIME: u64 = 0x0000_0100_0000_01b3;
-        let parts =
-            [&device.to_le_bytes()[..], &inode.to_le_bytes(), &size.to_le_bytes(), &modified_ns.to_le_bytes()];
+        let parts = [
+            &device.to_le_bytes()[..],
+            &inode.to_le_bytes(),
+            &size.to_le_bytes(),
+            &modified_ns.to_le_bytes(),
+        ];
         let bytes = parts.into_iter().flatten();
         Self(bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME)))
     }
@@ -94,7 +98,12 @@ mod tests {
     #[test]
     fn each_part_changes_the_etag() {
         let tag = ETag::of(1, 2, 3, 4);
-        let others = [ETag::of(0, 2, 3, 4), ETag::of(1, 0, 3, 4), ETag::of(1, 2, 0, 4), ETag::of(1, 2, 3, 5)];
+        let others = [
+            ETag::of(0, 2, 3, 4),
+            ETag::of(1, 0, 3, 4),
+            ETag::of(1, 2, 0, 4),
+            ETag::of(1, 2, 3, 5),
+        ];
         assert!(others.iter().all(|other| *other != tag));
     }
 }

@@ -20,9 +20,9 @@ mod etag;
 mod files;
 mod io_error;
 mod lifecycle;
+pub mod limits;
 mod null;
 mod path;
-pub mod limits;
 pub mod routes;
 mod timestamp;
 

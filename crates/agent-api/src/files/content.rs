@@ -89,6 +89,13 @@ pub struct ReadFileRequest {
     pub if_range: Option<String>,
 }
 
+impl ReadFileRequest {
+    /// The whole file at an absolute path.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+}
+
 /// Query of `read_file_lines`; a budget of 0 is its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadFileLinesRequest {
@@ -115,6 +122,13 @@ pub struct ReadFileLinesRequest {
     /// Most bytes of `content`, 32 KiB by default, 8 MiB at most.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub max_response_bytes: u64,
+}
+
+impl ReadFileLinesRequest {
+    /// The first lines of the file at an absolute path, within the default budgets.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
 }
 
 /// Answer of `read_file_lines`; fields that are zero, false or empty are left out.
@@ -171,6 +185,13 @@ pub struct WriteFileRequest {
     /// The `If-None-Match` header: `*` when the file must not exist.
     #[serde(skip)]
     pub if_none_match: Option<String>,
+}
+
+impl WriteFileRequest {
+    /// The file at an absolute path, whatever is there.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
 }
 
 /// Answer of `write_file`.

@@ -35,6 +35,13 @@ pub struct FileEdits {
     pub edits: Vec<Edit>,
 }
 
+impl FileEdits {
+    /// Edits of the file at an absolute path, whatever its version.
+    pub fn new(path: impl Into<String>, edits: impl IntoIterator<Item = Edit>) -> Self {
+        Self { path: path.into(), if_match: None, edits: edits.into_iter().collect() }
+    }
+}
+
 /// One replacement of a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "ReceivedEdit")]

@@ -174,11 +174,25 @@ pub struct StatPathRequest {
     pub follow: bool,
 }
 
+impl StatPathRequest {
+    /// The entry at an absolute path itself, a symbolic link too.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+}
+
 /// Query of `resolve_path`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResolvePathRequest {
     /// Absolute path; its end need not exist.
     pub path: String,
+}
+
+impl ResolvePathRequest {
+    /// An absolute path.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into() }
+    }
 }
 
 /// Answer of `resolve_path`.

@@ -35,7 +35,11 @@ pub struct SearchFilesRequest {
     #[serde(default, skip_serializing_if = "is_false", deserialize_with = "as_default")]
     pub fixed: bool,
     /// How the case of letters counts.
-    #[serde(default, skip_serializing_if = "SearchCase::is_default", deserialize_with = "as_default")]
+    #[serde(
+        default,
+        skip_serializing_if = "SearchCase::is_default",
+        deserialize_with = "as_default"
+    )]
     pub case: SearchCase,
     /// Up to 64 absolute paths of files and directories; the agent's working directory by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "as_default")]
@@ -64,6 +68,13 @@ pub struct SearchFilesRequest {
     /// `next_cursor` of an answer to the same request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+}
+
+impl SearchFilesRequest {
+    /// A pattern below the agent's working directory, within the default budgets.
+    pub fn new(pattern: impl Into<String>) -> Self {
+        Self { pattern: pattern.into(), ..Self::default() }
+    }
 }
 
 /// Answer of `search_files`.

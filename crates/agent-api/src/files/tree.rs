@@ -18,6 +18,13 @@ pub struct MakeDirectoryRequest {
     pub mode: Option<FileMode>,
 }
 
+impl MakeDirectoryRequest {
+    /// The directory at an absolute path, with the default mode.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+}
+
 /// Answer of `make_directory`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MakeDirectoryResponse {
@@ -41,6 +48,13 @@ pub struct MovePathRequest {
     pub overwrite: bool,
 }
 
+impl MovePathRequest {
+    /// From one absolute path to another at which nothing is.
+    pub fn new(from: impl Into<String>, to: impl Into<String>) -> Self {
+        Self { from: from.into(), to: to.into(), overwrite: false }
+    }
+}
+
 /// Answer of `move_path`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MovePathResponse {
@@ -59,6 +73,13 @@ pub struct RemovePathRequest {
     /// Whether a directory goes with everything below it.
     #[serde(default, skip_serializing_if = "is_false", deserialize_with = "as_default")]
     pub recursive: bool,
+}
+
+impl RemovePathRequest {
+    /// The entry at an absolute path; of directories only an empty one.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
 }
 
 /// Answer of `remove_path`.

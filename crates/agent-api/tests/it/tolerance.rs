@@ -1,0 +1,172 @@
+//! What a reader must tolerate: fields and values of newer peers, and `null` for what is optional.
+
+use agent_api::{
+    Edit, EntryKind, ErrorCode, LifecycleState, Relativity, ScriptStage, ScriptStatus, SearchCase,
+    TruncatedBy,
+};
+use serde_json::{Map, Value, json};
+
+use crate::values::{Values, Wire, name_of, visit_all};
+
+/// Every object in a JSON value, as pointers (RFC 6901).
+fn objects(value: &Value) -> Vec<String> {
+    fn walk(value: &Value, pointer: String, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    walk(field, format!("{pointer}/{name}"), found);
+                }
+                found.push(pointer);
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    walk(item, format!("{pointer}/{index}"), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(value, String::new(), &mut found);
+    found
+}
+
+fn changed(value: &Value, pointer: &str, change: impl FnOnce(&mut Map<String, Value>)) -> Value {
+    let mut value = value.clone();
+    change(value.pointer_mut(pointer).unwrap().as_object_mut().unwrap());
+    value
+}
+
+fn read<T: Wire>(value: &Value) -> Result<T, serde_json::Error> {
+    serde_json::from_str(&value.to_string())
+}
+
+#[test]
+fn unknown_fields_are_ignored_wherever_they_are() {
+    struct Check;
+    impl Values for Check {
+        fn json<T: Wire>(&mut self, values: Vec<T>) {
+            for value in values {
+                let json = serde_json::to_value(&value).unwrap();
+                for pointer in objects(&json) {
+                    let newer = changed(&json, &pointer, |fields| {
+                        fields.insert("field_of_tomorrow".to_owned(), json!({"x": [1, null]}));
+                    });
+                    let read = read::<T>(&newer);
+                    assert_eq!(read.unwrap(), value, "{} at {pointer:?}", name_of::<T>());
+                }
+            }
+        }
+
+        // Query strings refuse what they do not know; their reader is agent-http's.
+        fn query<T: Wire>(&mut self, _values: Vec<T>) {}
+    }
+    visit_all(&mut Check);
+}
+
+#[test]
+fn null_is_as_absent_for_every_optional_field_and_refused_for_others() {
+    #[derive(Default)]
+    struct Check {
+        optional: usize,
+        required: usize,
+    }
+    impl Values for Check {
+        fn json<T: Wire>(&mut self, values: Vec<T>) {
+            for json in values.iter().map(|value| serde_json::to_value(value).unwrap()) {
+                for pointer in objects(&json) {
+                    let object = json.pointer(&pointer).unwrap().as_object().unwrap();
+                    for name in object.keys() {
+                        let place = format!("{} at {pointer:?}: {name}", name_of::<T>());
+                        let absent = read::<T>(&changed(&json, &pointer, |fields| {
+                            fields.remove(name);
+                        }));
+                        let null = read::<T>(&changed(&json, &pointer, |fields| {
+                            fields.insert(name.clone(), Value::Null);
+                        }));
+                        match absent {
+                            Ok(absent) => {
+                                assert_eq!(null.expect(&place), absent, "{place}");
+                                self.optional += 1;
+                            }
+                            Err(_) => {
+                                assert!(null.is_err(), "{place}");
+                                self.required += 1;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+
+        fn query<T: Wire>(&mut self, _values: Vec<T>) {}
+    }
+    let mut check = Check::default();
+    visit_all(&mut check);
+    assert!(check.optional > 50 && check.required > 50);
+}
+
+#[test]
+fn the_fields_of_a_body_are_optional_so_that_the_operation_names_what_is_missing() {
+    let empty: agent_api::EditFilesRequest = read(&json!({})).unwrap();
+    assert_eq!(empty, agent_api::EditFilesRequest::default());
+    let file: agent_api::FileEdits = read(&json!({})).unwrap();
+    assert_eq!(file, agent_api::FileEdits::default());
+    let search: agent_api::SearchFilesRequest = read(&json!({})).unwrap();
+    assert_eq!(search, agent_api::SearchFilesRequest::default());
+    let directory: agent_api::RelativeDirectory = read(&json!({})).unwrap();
+    assert_eq!(directory, agent_api::RelativeDirectory::default());
+    let made: agent_api::MakeDirectoryRequest = read(&json!({})).unwrap();
+    assert_eq!(made, agent_api::MakeDirectoryRequest::default());
+    let moved: agent_api::MovePathRequest = read(&json!({})).unwrap();
+    assert_eq!(moved, agent_api::MovePathRequest::default());
+    let removed: agent_api::RemovePathRequest = read(&json!({})).unwrap();
+    assert_eq!(removed, agent_api::RemovePathRequest::default());
+}
+
+#[test]
+fn an_unknown_value_of_a_newer_peer_is_read_as_unknown() {
+    fn check<T: Wire>(expected: T) {
+        assert_eq!(read::<T>(&json!("of_tomorrow")).unwrap(), expected);
+    }
+    check(EntryKind::Unknown);
+    check(Relativity::Unknown);
+    check(TruncatedBy::Unknown);
+    check(LifecycleState::Unknown);
+    check(ScriptStage::Unknown);
+    check(ScriptStatus::Unknown);
+    // What a client does about a code it does not know is what it does about any other failure.
+    check(ErrorCode::Internal);
+}
+
+#[test]
+fn an_unknown_case_of_a_search_is_refused() {
+    assert!(read::<SearchCase>(&json!("of_tomorrow")).is_err());
+}
+
+#[test]
+fn an_edit_is_read_under_its_older_names_and_the_newer_ones_win() {
+    let cases = [
+        (json!({"search": "a", "replace": "b"}), Edit::new("a", "b")),
+        (json!({"old_text": "a", "new_text": "b"}), Edit::new("a", "b")),
+        (
+            json!({"old_text": "a", "search": "x", "new_text": "b", "replace": "y"}),
+            Edit::new("a", "b"),
+        ),
+        (json!({"old_text": "a", "replace": "b"}), Edit::new("a", "b")),
+        (
+            json!({"old_text": null, "search": "a", "new_text": "", "replace": "y"}),
+            Edit::new("a", ""),
+        ),
+        (json!({"old_text": "a"}), Edit::new("a", "")),
+        (json!({}), Edit::new("", "")),
+    ];
+    for (given, expected) in cases {
+        assert_eq!(read::<Edit>(&given).unwrap(), expected, "{given}");
+    }
+    for (given, fuzzy) in
+        [(json!({}), true), (json!({"fuzzy": null}), true), (json!({"fuzzy": false}), false)]
+    {
+        assert_eq!(read::<Edit>(&given).unwrap().fuzzy, fuzzy, "{given}");
+    }
+}
