@@ -20,7 +20,9 @@ pub(super) fn pairs(query: &str) -> (Vec<Pair>, Vec<FieldError>) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let name = String::from_utf8_lossy(&decoded(name)).into_owned();
         let value = String::from_utf8(decoded(value)).unwrap_or_else(|_| {
-            refused.push(FieldError::new(&name, "the value is not UTF-8"));
+            if refused.iter().all(|known: &FieldError| known.field != name) {
+                refused.push(FieldError::new(&name, "the value is not UTF-8"));
+            }
             // Stands in for the value so that the rest is checked too.
             "-".to_owned()
         });

@@ -125,6 +125,7 @@ mod tests {
             ("path=/f&partial=1", "partial", "`true` or `false`"),
             ("path=/f&partial=", "partial", "`true` or `false`"),
             ("path=%ff", "path", "UTF-8"),
+            ("path=%ff&path=%fe", "path", "UTF-8"),
             ("path=/f&%ff=1", "\u{fffd}", "unknown parameter"),
         ];
         for (query, field, reason) in cases {
