@@ -4,6 +4,7 @@ mod budget;
 mod error;
 mod reader;
 mod scan;
+mod sparse;
 
 use std::{
     path::Path,
@@ -16,8 +17,11 @@ use agent_api::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{budget::Budget, error::LinesError, scan::scan};
+use self::{budget::Budget, error::LinesError, scan::scan, sparse::SparseFile};
 use crate::{Error, Files, open, service::blocking, version};
+
+/// Size in bytes above which a file is asked for its holes; reading less is faster than asking.
+const SPARSE_FROM: u64 = 1024 * 1024;
 
 impl Files {
     /// Reads numbered lines of a file, following symbolic links.
@@ -91,7 +95,11 @@ fn read_lines(
         let max = budget.max_file_size;
         return Err(LinesError::FileTooLarge { path: path.to_owned(), size, max });
     }
-    let scanned = scan(&mut file, size, path, budget, elapsed)?;
+    let scanned = if size > SPARSE_FROM {
+        scan(&mut SparseFile::new(&file), size, path, budget, elapsed)?
+    } else {
+        scan(&mut file, size, path, budget, elapsed)?
+    };
     let lines = scanned.lines;
     // What a file of /proc yields has no version; its size is what was read.
     let is_pseudo = size == 0 && scanned.bytes > 0;
