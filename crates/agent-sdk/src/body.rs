@@ -22,6 +22,20 @@ const READ_BYTES: usize = 256 * 1024;
 ///
 /// Chunks are of any size and in order. After an error nothing follows. Whoever reads slowly slows
 /// down the sender, and dropping a download closes its connection.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// use agent_sdk::{ByteStream, Error};
+///
+/// let content = ByteStream::from_reader(&b"any reader will do"[..]);
+/// assert_eq!(content.collect(1024).await?, "any reader will do");
+///
+/// let content = ByteStream::from("too long for its limit");
+/// assert!(matches!(content.collect(3).await, Err(Error::TooLarge { limit_bytes: 3 })));
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
 pub struct ByteStream {
     chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>,
     length: Option<u64>,

@@ -39,10 +39,12 @@ impl Default for Config {
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the iterator over the names itself: its `Debug` shows the values.
+        let names: Vec<_> = self.extra_headers.keys().collect();
         f.debug_struct("Config")
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
-            .field("extra_headers", &self.extra_headers.keys())
+            .field("extra_headers", &names)
             .field("idle_timeout", &self.idle_timeout)
             .field("max_message_bytes", &self.max_message_bytes)
             .finish()

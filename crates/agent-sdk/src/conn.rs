@@ -30,6 +30,30 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// Dropping a future, or a stream, ends its work within 100 ms at any stage and closes its own
 /// connection only. The agent abandons a read; a change that has begun runs to its end.
+///
+/// # Example
+///
+/// Code that works with any agent takes the trait:
+///
+#[cfg_attr(feature = "mock", doc = "```")]
+#[cfg_attr(not(feature = "mock"), doc = "```ignore")]
+/// use agent_sdk::{AgentConn, Error, FileContent, api::ReadFileRequest, mock::MockAgent};
+///
+/// async fn motto(agent: &dyn AgentConn) -> Result<String, Error> {
+///     let request = ReadFileRequest { path: "/etc/motd".into(), ..Default::default() };
+///     let content = agent.read_file(request).await?;
+///     let bytes = content.body.collect(4096).await?;
+///     Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// }
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// let agent = MockAgent::new();
+/// agent.on_read_file(|_| Ok(FileContent::new("text/plain", "be brief")));
+/// assert_eq!(motto(&agent).await?, "be brief");
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait AgentConn: fmt::Debug + Send + Sync {
     /// Replaces the headers that go with every later request.

@@ -1,8 +1,10 @@
 //! Headers that a caller adds to its requests: which are allowed, and those of a chat; not those
 //! that a transport or an operation sets itself.
 
-use agent_api::{ANCESTOR_CHAT_IDS_HEADER, CHAT_ID_HEADER, Caller};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use agent_api::{
+    ANCESTOR_CHAT_IDS_HEADER, CHAT_ID_HEADER, Caller, ReadFileRequest, WriteFileRequest,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::Error;
 
@@ -75,6 +77,37 @@ pub fn caller_headers(caller: &Caller) -> HeaderMap {
     headers
 }
 
+/// The conditions of `read_file` as headers.
+pub(crate) fn read_file_headers(request: &ReadFileRequest) -> Result<HeaderMap, Error> {
+    conditions([
+        (header::IF_NONE_MATCH, &request.if_none_match),
+        (header::RANGE, &request.range),
+        (header::IF_RANGE, &request.if_range),
+    ])
+}
+
+/// The conditions of `write_file` as headers.
+pub(crate) fn write_file_headers(request: &WriteFileRequest) -> Result<HeaderMap, Error> {
+    conditions([
+        (header::IF_MATCH, &request.if_match),
+        (header::IF_NONE_MATCH, &request.if_none_match),
+    ])
+}
+
+fn conditions<const N: usize>(
+    fields: [(HeaderName, &Option<String>); N],
+) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        if let Some(value) = value {
+            let value = HeaderValue::from_str(value)
+                .map_err(|_| Error::invalid(format!("the value of `{name}` is malformed")))?;
+            headers.insert(name, value);
+        }
+    }
+    Ok(headers)
+}
+
 /// Refuses headers that belong to the transport. A [`HeaderMap`] holds neither CR, LF, NUL nor
 /// names beginning with a colon, so these need no check here.
 pub(crate) fn check_extra_headers(headers: &HeaderMap) -> Result<(), Error> {
@@ -118,6 +151,15 @@ mod tests {
         check("X-A", "", true);
         check("Accept-Language", "en", true);
         check("Coder-Chat-Id", "anything", true);
+    }
+
+    #[test]
+    fn a_condition_cannot_add_a_header() {
+        let evil = Some("*\r\nX: 1".to_owned());
+        let write = WriteFileRequest { if_match: evil.clone(), ..Default::default() };
+        assert!(matches!(write_file_headers(&write), Err(Error::InvalidArgument { .. })));
+        let read = ReadFileRequest { range: evil, ..Default::default() };
+        assert!(matches!(read_file_headers(&read), Err(Error::InvalidArgument { .. })));
     }
 
     #[test]

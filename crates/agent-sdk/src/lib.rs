@@ -1,4 +1,38 @@
 //! The agent from the other end: one trait over TCP, Unix sockets and in-memory streams.
+//!
+//! [`AgentConn`] has one method for each operation of the agent. [`AgentClient`] implements it over
+//! HTTP, `mock::MockAgent` (feature `mock`) without an agent. What methods take and return are the
+//! types of [`api`]; contents are [`ByteStream`]s; failures are an [`Error`] with a code that says
+//! what to do. An [`Environment`] finds out which agent is meant.
+//!
+//! ```
+//! use agent_sdk::{AgentClient, AgentConn, Config, Target, Token, api::ListDirectoryRequest};
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+//! # runtime.block_on(async {
+//! # use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpListener};
+//! # let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+//! # let url = format!("http://{}", listener.local_addr().unwrap());
+//! # let token = "hunter2";
+//! # let agentd = async {
+//! #     let (mut stream, _) = listener.accept().await.unwrap();
+//! #     stream.read(&mut [0; 4096]).await.unwrap();
+//! #     let body = r#"{"absolute_path_string": "/srv", "contents": [{"name": "app",
+//! #         "absolute_path_string": "/srv/app", "is_dir": true, "kind": "directory"}]}"#;
+//! #     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+//! #     stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+//! # };
+//! # let client = async {
+//! let target: Target = url.parse()?;
+//! let target = target.with_token(Token::new(token)?);
+//! let agent = AgentClient::connect(target, Config::default())?;
+//! let answer = agent.list_directory(ListDirectoryRequest::all("/srv")).await?;
+//! assert_eq!(answer.contents[0].name, "app");
+//! # Ok::<(), agent_sdk::Error>(())
+//! # };
+//! # tokio::join!(client, agentd).0.unwrap();
+//! # });
+//! ```
 
 mod answer;
 mod body;
@@ -8,11 +42,14 @@ mod conn;
 mod environment;
 mod error;
 mod headers;
+#[cfg(feature = "mock")]
+pub mod mock;
 mod proxy;
 mod reach;
 mod target;
 mod token;
 mod transport;
+mod until;
 
 pub use agent_api as api;
 pub use answer::{ContentRange, FileContent, PingPath, Pong};

@@ -25,6 +25,7 @@ use crate::{
     Config, Error, Target,
     headers::check_extra_headers,
     transport::{Dialer, Failure, Pool, Shared},
+    until::closed,
 };
 
 /// An [`AgentConn`](crate::AgentConn) to a running agent over HTTP.
@@ -211,11 +212,6 @@ impl Inner {
             }
         }
     }
-}
-
-/// The error of everything that `close` ends.
-fn closed() -> Error {
-    Error::closed("the client was closed")
 }
 
 fn failed(operation: &'static str, failure: &Failure) -> Error {

@@ -12,13 +12,14 @@ use agent_api::{
     WriteFileResponse, limits::MAX_DEBUG_TEXT_BYTES, routes,
 };
 use async_trait::async_trait;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::{AgentClient, Transport, call::Call, content::file_content};
 use crate::{
-    AgentConn, ByteStream, Error, FileContent, Pong, headers::check_extra_headers,
+    AgentConn, ByteStream, Error, FileContent, Pong,
+    headers::{check_extra_headers, read_file_headers, write_file_headers},
     reach::await_reachable,
 };
 
@@ -108,11 +109,8 @@ impl AgentConn for AgentClient {
     }
 
     async fn read_file(&self, request: ReadFileRequest) -> Result<FileContent, Error> {
-        let call = Call::new(routes::READ_FILE)
-            .query(&request)
-            .header(header::IF_NONE_MATCH, request.if_none_match.as_deref())?
-            .header(header::RANGE, request.range.as_deref())?
-            .header(header::IF_RANGE, request.if_range.as_deref())?;
+        let headers = read_file_headers(&request)?;
+        let call = Call::new(routes::READ_FILE).query(&request).headers(headers);
         let reply = self.exchange(call).await?;
         match reply.status() {
             StatusCode::OK => file_content(reply).await,
@@ -136,11 +134,8 @@ impl AgentConn for AgentClient {
         request: WriteFileRequest,
         body: ByteStream,
     ) -> Result<WriteFileResponse, Error> {
-        let call = Call::new(routes::WRITE_FILE)
-            .query(&request)
-            .header(header::IF_MATCH, request.if_match.as_deref())?
-            .header(header::IF_NONE_MATCH, request.if_none_match.as_deref())?
-            .content(body);
+        let headers = write_file_headers(&request)?;
+        let call = Call::new(routes::WRITE_FILE).query(&request).headers(headers).content(body);
         self.json(call).await
     }
 

@@ -15,12 +15,13 @@ use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 use super::upload::Progress;
 use crate::{
     ByteStream, Error, PingPath,
     transport::{Connection, Pool},
+    until::{Until, closed},
 };
 
 /// Largest JSON answer: what a directory of a million entries needs, and not what fills a machine.
@@ -95,7 +96,7 @@ impl Reply {
         let stop = self.stop.clone();
         let body = read_some(self.stream()).await;
         if stop.is_cancelled() {
-            return super::closed();
+            return closed();
         }
         let told = error_body(&body).unwrap_or_else(|| ErrorBody {
             message: phrase(status),
@@ -128,12 +129,9 @@ impl Reply {
     /// Reads the body as it comes.
     pub(crate) fn stream(self) -> ByteStream {
         let length = content_length(self.headers());
-        ByteStream::from_stream(Download {
-            body: self.response.into_body(),
-            hold: Some(self.hold),
-            stop: Box::pin(self.stop.cancelled_owned()),
-        })
-        .with_length(length)
+        let body = self.response.into_body();
+        let download = Download { body, hold: Some(self.hold) };
+        ByteStream::from_stream(Until::new(download, self.stop)).with_length(length)
     }
 }
 
@@ -180,9 +178,8 @@ fn excerpt(body: &[u8]) -> Option<String> {
 /// A body as a stream: at its end its connection is free again, before it the connection is closed.
 struct Download {
     body: Incoming,
-    /// `None` when the stream has ended.
+    /// `None` when the body has ended.
     hold: Option<Hold>,
-    stop: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Download {
@@ -200,13 +197,6 @@ impl Stream for Download {
 
     fn poll_next(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            if self.hold.is_none() {
-                return Poll::Ready(None);
-            }
-            if self.stop.as_mut().poll(ctx).is_ready() {
-                self.hold = None;
-                return Poll::Ready(Some(Err(super::closed())));
-            }
             match ready!(Pin::new(&mut self.body).poll_frame(ctx)) {
                 Some(Ok(frame)) => {
                     // Trailers say nothing in this protocol.
@@ -216,11 +206,11 @@ impl Stream for Download {
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                 }
-                Some(Err(error)) => {
-                    self.hold = None;
-                    return Poll::Ready(Some(Err(super::lost(&error))));
+                Some(Err(error)) => return Poll::Ready(Some(Err(super::lost(&error)))),
+                None => {
+                    self.release();
+                    return Poll::Ready(None);
                 }
-                None => self.release(),
             }
         }
     }

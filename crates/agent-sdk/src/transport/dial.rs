@@ -145,3 +145,6 @@ async fn tunnel(stream: BoxedStream, proxy: &Proxy, authority: &str) -> io::Resu
     let (_, upgraded) = futures_util::future::join(connection, ask).await;
     Ok(Box::new(TokioIo::new(upgraded?)))
 }
+
+#[cfg(all(test, feature = "tls"))]
+mod tests;

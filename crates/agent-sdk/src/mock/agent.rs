@@ -1,0 +1,166 @@
+//! The mock itself: its methods in the order of the trait, and those that need more than an
+//! answer.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use agent_api::{
+    DirEntry, EditFilesRequest, EditFilesResponse, FindFilesRequest, FindFilesResponse, Greeting,
+    Lifecycle, ListDirectoryRequest, ListDirectoryResponse, MakeDirectoryRequest,
+    MakeDirectoryResponse, MovePathRequest, MovePathResponse, ReadFileLinesRequest,
+    ReadFileLinesResponse, ReadFileRequest, RemovePathRequest, RemovePathResponse,
+    ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, SearchFilesResponse,
+    StatPathRequest, Timestamp, WriteFileRequest, WriteFileResponse,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderMap;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::table::{Slot, mock_agent};
+use crate::{
+    AgentConn, ByteStream, Error, FileContent, Pong,
+    headers::{check_extra_headers, read_file_headers, write_file_headers},
+    until::{Until, closed},
+};
+
+/// An [`AgentConn`] without an agent.
+///
+/// Each method answers what the function given to its `on_…` says, the last one given; without
+/// one it fails with [`ErrorCode::Unsupported`](agent_api::ErrorCode::Unsupported).
+/// `set_extra_headers` and `close` need none and work as in a real client. The body of
+/// `write_file` is collected, however large, and given to the function as bytes; `ping` and
+/// `ping_within` share the function of `on_ping`. Clones are the same mock.
+///
+/// ```
+/// use agent_sdk::{AgentConn, Error, api::{ErrorCode, Greeting}, mock::{Call, MockAgent}};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let mock = MockAgent::new();
+/// mock.on_get_greeting(|| Ok(Greeting { message: "hello".to_owned() }));
+///
+/// let agent: Box<dyn AgentConn> = Box::new(mock.clone());
+/// assert_eq!(agent.get_greeting().await?.message, "hello");
+/// assert_eq!(agent.check_health().await.unwrap_err().code(), ErrorCode::Unsupported);
+/// assert_eq!(mock.calls(), [Call::GetGreeting, Call::CheckHealth]);
+/// # Ok::<(), Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Default)]
+pub struct MockAgent {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    answers: Answers,
+    calls: Mutex<Vec<Call>>,
+    stop: CancellationToken,
+}
+
+impl MockAgent {
+    /// A mock without answers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// All calls so far in the order in which they were made, also those that failed; one of
+    /// `write_file` counts when its body was read. `close` is no call.
+    pub fn calls(&self) -> Vec<Call> {
+        self.inner.calls.lock().clone()
+    }
+
+    /// Whether `close` was called.
+    pub fn is_closed(&self) -> bool {
+        self.inner.stop.is_cancelled()
+    }
+
+    fn note(&self, call: Call) -> Result<(), Error> {
+        self.inner.calls.lock().push(call);
+        if self.is_closed() { Err(closed()) } else { Ok(()) }
+    }
+
+    fn until_closed(&self, stream: ByteStream) -> ByteStream {
+        let length = stream.length();
+        ByteStream::from_stream(Until::new(stream, self.inner.stop.clone())).with_length(length)
+    }
+}
+
+mock_agent! {
+    answered {
+        await_reachable, on_await_reachable, AwaitReachable(timeout: Duration) -> ();
+        get_greeting, on_get_greeting, GetGreeting -> Greeting;
+        check_health, on_check_health, CheckHealth -> bool;
+        get_lifecycle, on_get_lifecycle, GetLifecycle -> Lifecycle;
+        get_debug_config, on_get_debug_config, GetDebugConfig -> String;
+        get_debug_mesh, on_get_debug_mesh, GetDebugMesh -> String;
+        set_mesh_debug_logging, on_set_mesh_debug_logging, SetMeshDebugLogging(on: bool) -> String;
+        get_metrics, on_get_metrics, GetMetrics -> String;
+        read_file_lines, on_read_file_lines,
+            ReadFileLines(request: ReadFileLinesRequest) -> ReadFileLinesResponse;
+        edit_files, on_edit_files, EditFiles(request: EditFilesRequest) -> EditFilesResponse;
+        list_directory, on_list_directory,
+            ListDirectory(request: ListDirectoryRequest) -> ListDirectoryResponse;
+        stat_path, on_stat_path, StatPath(request: StatPathRequest) -> DirEntry;
+        resolve_path, on_resolve_path,
+            ResolvePath(request: ResolvePathRequest) -> ResolvePathResponse;
+        make_directory, on_make_directory,
+            MakeDirectory(request: MakeDirectoryRequest) -> MakeDirectoryResponse;
+        move_path, on_move_path, MovePath(request: MovePathRequest) -> MovePathResponse;
+        remove_path, on_remove_path, RemovePath(request: RemovePathRequest) -> RemovePathResponse;
+        search_files, on_search_files,
+            SearchFiles(request: SearchFilesRequest) -> SearchFilesResponse;
+        find_files, on_find_files, FindFiles(request: FindFilesRequest) -> FindFilesResponse;
+    }
+    by_hand {
+        ping, on_ping, Ping(timeout: Duration) -> Pong;
+        get_debug_logs, on_get_debug_logs, GetDebugLogs(after: Option<Timestamp>) -> ByteStream;
+        read_file, on_read_file, ReadFile(request: ReadFileRequest) -> FileContent;
+        write_file, on_write_file,
+            WriteFile(request: WriteFileRequest, content: Bytes) -> WriteFileResponse;
+    }
+
+    fn set_extra_headers(&self, headers: HeaderMap) -> Result<(), Error> {
+        self.note(Call::SetExtraHeaders(headers.clone()))?;
+        check_extra_headers(&headers)
+    }
+
+    async fn ping_within(&self, timeout: Duration) -> Result<Pong, Error> {
+        self.note(Call::Ping(timeout))?;
+        self.inner.answers.ping.get("ping")?(timeout)
+    }
+
+    fn close(&self) {
+        self.inner.stop.cancel();
+    }
+
+    async fn get_debug_logs(&self, after: Option<Timestamp>) -> Result<ByteStream, Error> {
+        self.note(Call::GetDebugLogs(after))?;
+        let logs = self.inner.answers.get_debug_logs.get("get_debug_logs")?(after)?;
+        Ok(self.until_closed(logs))
+    }
+
+    async fn read_file(&self, request: ReadFileRequest) -> Result<FileContent, Error> {
+        self.note(Call::ReadFile(request.clone()))?;
+        read_file_headers(&request)?;
+        let mut content = self.inner.answers.read_file.get("read_file")?(request)?;
+        content.body = self.until_closed(content.body);
+        Ok(content)
+    }
+
+    async fn write_file(
+        &self,
+        request: WriteFileRequest,
+        body: ByteStream,
+    ) -> Result<WriteFileResponse, Error> {
+        write_file_headers(&request)?;
+        let content = self.until_closed(body).collect(u64::MAX).await?;
+        self.note(Call::WriteFile(request.clone(), content.clone()))?;
+        self.inner.answers.write_file.get("write_file")?(request, content)
+    }
+}
+
+impl fmt::Debug for MockAgent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockAgent").field("calls", &self.inner.calls.lock().len()).finish()
+    }
+}

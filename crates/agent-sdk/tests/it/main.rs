@@ -1,0 +1,19 @@
+//! The client seen from the other side: servers that behave, and servers that do not.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod bodies;
+mod cancel;
+mod close;
+mod environment;
+mod errors;
+mod headers;
+#[cfg(feature = "mock")]
+mod mock;
+mod operations;
+mod peer;
+mod proxy;
+mod reach;
+mod retries;
+mod shared;
+mod timeouts;

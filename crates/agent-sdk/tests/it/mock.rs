@@ -1,0 +1,150 @@
+//! The mock: answers, calls, and the same refusals as the real client.
+
+use std::time::Duration;
+
+use agent_sdk::{
+    AgentConn, ByteStream, Error, FileContent, PingPath, Pong,
+    api::{
+        EditFilesRequest, ErrorCode, FindFilesRequest, ListDirectoryRequest, MakeDirectoryRequest,
+        MovePathRequest, ReadFileLinesRequest, ReadFileRequest, RemovePathRequest,
+        ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, StatPathRequest,
+        WriteFileRequest, WriteFileResponse,
+    },
+    headers_from,
+    mock::{Call, MockAgent},
+};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::io::AsyncWriteExt;
+
+fn unset<T: std::fmt::Debug>(method: &str, result: Result<T, Error>) {
+    match result {
+        Err(Error::Api { operation, code: ErrorCode::Unsupported, message, .. }) => {
+            assert_eq!(operation, method);
+            assert_eq!(message, format!("mock: {method} is not set"));
+        }
+        other => panic!("{method}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_set_is_unsupported_by_name() {
+    let mock: Box<dyn AgentConn> = Box::new(MockAgent::new());
+    unset("await_reachable", mock.await_reachable(Duration::ZERO).await);
+    unset("ping", mock.ping().await);
+    unset("get_greeting", mock.get_greeting().await);
+    unset("check_health", mock.check_health().await);
+    unset("get_lifecycle", mock.get_lifecycle().await);
+    unset("get_debug_logs", mock.get_debug_logs(None).await);
+    unset("get_debug_config", mock.get_debug_config().await);
+    unset("get_debug_mesh", mock.get_debug_mesh().await);
+    unset("set_mesh_debug_logging", mock.set_mesh_debug_logging(true).await);
+    unset("get_metrics", mock.get_metrics().await);
+    unset("read_file", mock.read_file(ReadFileRequest::default()).await);
+    unset("read_file_lines", mock.read_file_lines(ReadFileLinesRequest::default()).await);
+    let write = mock.write_file(WriteFileRequest::default(), ByteStream::empty());
+    unset("write_file", write.await);
+    unset("edit_files", mock.edit_files(EditFilesRequest::default()).await);
+    unset("list_directory", mock.list_directory(ListDirectoryRequest::all("/")).await);
+    unset("stat_path", mock.stat_path(StatPathRequest::default()).await);
+    unset("resolve_path", mock.resolve_path(ResolvePathRequest::default()).await);
+    unset("make_directory", mock.make_directory(MakeDirectoryRequest::default()).await);
+    unset("move_path", mock.move_path(MovePathRequest::default()).await);
+    unset("remove_path", mock.remove_path(RemovePathRequest::default()).await);
+    unset("search_files", mock.search_files(SearchFilesRequest::default()).await);
+    unset("find_files", mock.find_files(FindFilesRequest::default()).await);
+}
+
+#[tokio::test]
+async fn the_last_answer_set_counts_and_sees_the_arguments() {
+    let mock = MockAgent::new();
+    mock.on_resolve_path(|_| Ok(ResolvePathResponse { resolved_path: "/first".into() }))
+        .on_resolve_path(|request| {
+            Ok(ResolvePathResponse { resolved_path: format!("/real{}", request.path) })
+        });
+    let request = ResolvePathRequest { path: "/a".into() };
+    let answer = mock.resolve_path(request.clone()).await.unwrap();
+    assert_eq!(answer.resolved_path, "/real/a");
+    assert_eq!(mock.calls(), [Call::ResolvePath(request)]);
+}
+
+#[tokio::test]
+async fn calls_are_kept_in_order_with_their_arguments() {
+    let mock = MockAgent::new();
+    mock.on_ping(|_| Ok(Pong::new(Duration::from_millis(1), PingPath::Local)));
+    let headers = headers_from([("x-a", "1")]).unwrap();
+    mock.set_extra_headers(headers.clone()).unwrap();
+    mock.ping().await.unwrap();
+    mock.ping_within(Duration::from_secs(1)).await.unwrap();
+    let _ = mock.get_debug_logs(None).await;
+    let expected = [
+        Call::SetExtraHeaders(headers),
+        Call::Ping(agent_sdk::PING_TIMEOUT),
+        Call::Ping(Duration::from_secs(1)),
+        Call::GetDebugLogs(None),
+    ];
+    assert_eq!(mock.calls(), expected);
+}
+
+#[tokio::test]
+async fn a_write_is_seen_with_its_content() {
+    let mock = MockAgent::new();
+    mock.on_write_file(|_, content| {
+        Ok(WriteFileResponse {
+            message: "written".into(),
+            etag: "0123456789abcdef".parse().unwrap(),
+            size_bytes: content.len() as u64,
+            created: true,
+            in_place: false,
+        })
+    });
+    let request = WriteFileRequest { path: "/a".into(), ..Default::default() };
+    let body = ByteStream::from_reader(&b"content"[..]);
+    assert_eq!(mock.write_file(request.clone(), body).await.unwrap().size_bytes, 7);
+    assert_eq!(mock.calls(), [Call::WriteFile(request.clone(), Bytes::from("content"))]);
+
+    let broken = futures_util::stream::iter([Err(Error::TooLarge { limit_bytes: 1 })]);
+    let error = mock.write_file(request, ByteStream::from_stream(broken)).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_file_comes_from_a_vector_or_a_pipe_and_ends_with_close() {
+    let mock = MockAgent::new();
+    mock.on_read_file(|_| Ok(FileContent::new("text/plain", b"content".to_vec())));
+    let content = mock.read_file(ReadFileRequest::default()).await.unwrap();
+    assert_eq!((content.length, content.media_type.as_str()), (Some(7), "text/plain"));
+    assert_eq!(content.body.collect(7).await.unwrap(), "content");
+
+    let (mut near, far) = tokio::io::duplex(64);
+    let far = std::sync::Mutex::new(Some(far));
+    mock.on_get_debug_logs(move |_| {
+        Ok(ByteStream::from_reader(far.lock().unwrap().take().unwrap()))
+    });
+    let mut logs = mock.get_debug_logs(None).await.unwrap();
+    near.write_all(b"line").await.unwrap();
+    assert_eq!(logs.next().await.unwrap().unwrap(), "line");
+    mock.close();
+    mock.close();
+    assert!(mock.is_closed());
+    assert!(matches!(logs.next().await, Some(Err(Error::Closed { .. }))));
+    assert!(logs.next().await.is_none());
+    let error = mock.read_file(ReadFileRequest::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Closed { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_mock_refuses_the_arguments_that_the_client_refuses() {
+    let mock = MockAgent::new();
+    let mut headers = http::HeaderMap::new();
+    headers.insert("host", "elsewhere".parse().unwrap());
+    let error = mock.set_extra_headers(headers).unwrap_err();
+    assert!(matches!(error, Error::InvalidArgument { .. }), "{error:?}");
+    let evil = Some("*\r\nX: 1".to_owned());
+    let read = ReadFileRequest { if_none_match: evil.clone(), ..Default::default() };
+    let error = mock.read_file(read).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidArgument { .. }), "{error:?}");
+    let write = WriteFileRequest { if_match: evil, ..Default::default() };
+    let error = mock.write_file(write, ByteStream::empty()).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidArgument { .. }), "{error:?}");
+}
