@@ -187,6 +187,7 @@ impl Agent {
         self.unlink_sockets();
         info!("shutting down");
         let is_drained = timeout(self.request_grace, self.server.drained()).await.is_ok();
+        self.services.shutdown().await;
         // Nothing runs at the stop yet.
         self.services.lifecycles.record(Event::Stopped(Outcome::Ok));
         // A connection without a request has nothing to lose, so cutting it is no fault.

@@ -12,7 +12,9 @@ pub(crate) struct NoParameters {}
 
 /// The router of all services.
 pub(crate) fn router(services: &Services) -> Router {
-    let api = Router::new().merge(lifecycle::http::routes(services.lifecycles.clone()));
+    let api = Router::new()
+        .merge(lifecycle::http::routes(services.lifecycles.clone()))
+        .merge(agent_files::http::routes(services.files.clone()));
     Router::new()
         .nest(API_PREFIX, api)
         .merge(lifecycle::http::public_routes())

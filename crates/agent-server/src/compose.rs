@@ -1,6 +1,10 @@
 //! Which services the agent consists of, and what each is told; how they are reached is `api.rs`.
 
-use crate::{Config, debug::Diagnostics, lifecycle::Lifecycles, logs::Logs, metrics::Metrics};
+use agent_files::Files;
+
+use crate::{
+    Config, debug::Diagnostics, lifecycle::Lifecycles, logs::Logs, metrics::Metrics, system,
+};
 
 /// The services of one agent.
 #[derive(Clone, Debug)]
@@ -8,6 +12,7 @@ pub(crate) struct Services {
     pub(crate) lifecycles: Lifecycles,
     pub(crate) metrics: Metrics,
     pub(crate) debug: Diagnostics,
+    pub(crate) files: Files,
 }
 
 impl Services {
@@ -16,7 +21,22 @@ impl Services {
         Self {
             metrics: Metrics::new(lifecycles.clone(), logs.clone()),
             debug: Diagnostics::new(config, logs.clone()),
+            files: Files::new(files(config)),
             lifecycles,
         }
+    }
+
+    /// Ends the services in reverse order of their composition; changes that have begun are waited
+    /// for.
+    pub(crate) async fn shutdown(&self) {
+        self.files.shutdown().await;
+    }
+}
+
+fn files(config: &Config) -> agent_files::Config {
+    agent_files::Config {
+        directory: config.directory.clone(),
+        umask: system::umask(),
+        ..agent_files::Config::new(&config.home, &config.state_dir)
     }
 }

@@ -51,6 +51,19 @@ fn the_token_is_made_once_and_kept() {
 }
 
 #[test]
+fn a_file_of_its_own_that_a_crash_left_empty_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::open(dir.path()).unwrap();
+    for name in ["token", "agent_id"] {
+        fs::write(dir.path().join(name), "").unwrap();
+    }
+    let id = state.agent_id().unwrap();
+    state.token(None).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("token")).unwrap().len(), 43);
+    assert_eq!(fs::read_to_string(dir.path().join("agent_id")).unwrap(), id.to_string());
+}
+
+#[test]
 fn a_token_file_must_have_a_token() {
     let dir = tempfile::tempdir().unwrap();
     let state = StateDir::open(dir.path()).unwrap();
@@ -158,7 +171,7 @@ fn a_file_that_others_could_read_is_closed_to_them() {
 fn an_id_that_is_none_is_not_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let state = StateDir::open(dir.path()).unwrap();
-    for content in ["", "not an id", "\u{fffd}"] {
+    for content in ["\n", "not an id", "\u{fffd}"] {
         fs::write(dir.path().join("agent_id"), content).unwrap();
         assert!(matches!(state.agent_id(), Err(StartError::AgentId { .. })), "{content}");
     }
