@@ -5,6 +5,9 @@ mod config;
 mod edit;
 mod edit_files;
 mod error;
+mod find;
+#[cfg(feature = "http")]
+pub mod http;
 mod lines;
 mod list;
 mod locks;
@@ -12,10 +15,13 @@ mod open;
 mod publish;
 mod read_file;
 mod resolve;
+mod search;
+mod search_files;
 mod service;
 mod sys;
 mod tree;
 mod version;
+mod walk;
 mod write_file;
 
 pub use config::Config;
@@ -24,3 +30,4 @@ pub use error::Error;
 pub use read_file::{ContentRange, FileBody, FileContent, ReadFileResponse};
 pub use service::{Event, Files};
 pub use tree::TreeError;
+pub use walk::SearchError;

@@ -169,57 +169,44 @@ impl Class {
 
     /// Writes the expression so that none of its characters is taken for syntax.
     fn push_to(mut self, glob: &mut String) -> Result<(), &'static str> {
-        // As the end of a range these would close or confuse the expression, so they stand alone;
+        // As an end of a range these would close or confuse the expression, so they stand alone;
         // `^` twice, since it is the neighbor of `]`.
         for special in ['!', '-', '^', ']', '^'] {
             self.isolate(special);
         }
-        let mut singles = String::new();
-        self.ranges.retain(|range| {
-            let special = matches!(range, ('!', '!') | ('-', '-') | (']', ']') | ('^', '^'));
-            if special && !singles.contains(range.0) {
-                singles.push(range.0);
-            }
-            !special
-        });
-        let ordinary = !self.ranges.is_empty() || !self.names.is_empty();
-        match (ordinary || singles.contains(']'), singles.is_empty(), self.negated) {
-            (false, true, false) => return Err("a bracket holds no character"),
-            (false, true, true) => {
-                glob.push('?');
-                return Ok(());
-            }
-            // Nothing but `!`, `^` and `-`: none may come first, and alternatives say the same.
-            (false, false, false) => {
-                let escaped: Vec<String> = singles.chars().map(|c| format!("\\{c}")).collect();
-                glob.push_str(&format!("{{{}}}", escaped.join(",")));
-                return Ok(());
-            }
-            _ => {}
-        }
-        glob.push_str(if self.negated { "[!" } else { "[" });
-        if singles.contains(']') {
-            glob.push(']');
-        }
+        let (singles, ranges): (Vec<_>, Vec<_>) =
+            self.ranges.iter().partition(|range| matches!(range.0, '!' | '-' | '^' | ']'));
+        let has = |special| singles.contains(&(special, special));
         // An opening bracket before a colon would begin a name.
-        self.ranges.sort_by_key(|range| range.0 == '[');
-        let (opening, others): (Vec<_>, Vec<_>) = self.ranges.iter().partition(|r| r.0 == '[');
-        for (low, high) in others {
-            push_range(glob, *low, *high);
+        let (opening, others): (Vec<_>, Vec<_>) = ranges.iter().partition(|range| range.0 == '[');
+        let mut inside = String::new();
+        if has(']') {
+            inside.push(']');
         }
-        for name in &self.names {
-            glob.push_str(&format!("[:{name}:]"));
+        others.iter().for_each(|range| push_range(&mut inside, *range));
+        self.names.iter().for_each(|name| inside.push_str(&format!("[:{name}:]")));
+        // These have a meaning at the beginning only.
+        let late: String = ['!', '^'].into_iter().filter(|special| has(*special)).collect();
+        let is_first = inside.is_empty() && !self.negated;
+        inside.push_str(&late);
+        opening.iter().for_each(|range| push_range(&mut inside, *range));
+        if has('-') {
+            inside.push('-');
         }
-        for single in singles.chars().filter(|c| matches!(c, '!' | '^')) {
-            glob.push(single);
+        match (inside.is_empty(), self.negated) {
+            (true, false) => return Err("a bracket holds no character"),
+            (true, true) => glob.push('?'),
+            (false, true) => glob.push_str(&format!("[!{inside}]")),
+            // Nothing can come before them, so the same is said by alternatives.
+            (false, false) if is_first && !late.is_empty() => {
+                let alone = late.chars().map(|c| format!("\\{c},"));
+                let rest = &inside[late.len()..];
+                let rest = if rest.is_empty() { String::new() } else { format!("[{rest}]") };
+                let all: String = alone.chain([rest]).collect();
+                glob.push_str(&format!("{{{}}}", all.trim_end_matches(',')));
+            }
+            (false, false) => glob.push_str(&format!("[{inside}]")),
         }
-        for (low, high) in opening {
-            push_range(glob, *low, *high);
-        }
-        if singles.contains('-') {
-            glob.push('-');
-        }
-        glob.push(']');
         Ok(())
     }
 
@@ -244,7 +231,7 @@ impl Class {
     }
 }
 
-fn push_range(glob: &mut String, low: char, high: char) {
+fn push_range(glob: &mut String, (low, high): (char, char)) {
     glob.push(low);
     if low != high {
         glob.push('-');

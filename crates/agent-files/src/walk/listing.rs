@@ -8,6 +8,8 @@ use rustix::{
     io::Errno,
 };
 
+use crate::version;
+
 /// Names and kinds, packed so that a large directory needs little more than its names.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -94,7 +96,7 @@ impl Listing {
                 },
                 known => known,
             };
-            let kind = kind_of(file_type);
+            let kind = version::kind(file_type);
             let hidden = name.starts_with(b".") && !wanted.hidden;
             let listed = kind == EntryKind::Directory || wanted.kinds.contains(kind);
             if listed && !hidden && name != b"." && name != b".." {
@@ -150,20 +152,6 @@ impl Marks {
 pub(super) fn open_below(directory: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(directory, name, flags, Mode::empty())
-}
-
-/// The protocol's word for a kind.
-pub(super) fn kind_of(file_type: FileType) -> EntryKind {
-    match file_type {
-        FileType::RegularFile => EntryKind::File,
-        FileType::Directory => EntryKind::Directory,
-        FileType::Symlink => EntryKind::Symlink,
-        FileType::Fifo => EntryKind::Fifo,
-        FileType::Socket => EntryKind::Socket,
-        FileType::BlockDevice => EntryKind::BlockDevice,
-        FileType::CharacterDevice => EntryKind::CharDevice,
-        _ => EntryKind::Unknown,
-    }
 }
 
 #[cfg(target_os = "linux")]

@@ -21,12 +21,9 @@ mod scope;
 mod walker;
 
 pub(crate) use clock::Clock;
-pub(crate) use error::SearchError;
+pub use error::SearchError;
 pub(crate) use listing::Kinds;
 pub(crate) use position::{Position, Resume};
 pub(crate) use roots::Roots;
 pub(crate) use scope::Scope;
-pub(crate) use walker::{Entry, Place, Step, Walker};
-
-#[cfg(test)]
-mod tests;
+pub(crate) use walker::{Entry, Step, Walker, shown};

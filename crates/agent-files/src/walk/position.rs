@@ -3,6 +3,8 @@
 
 use std::cmp::Ordering;
 
+use agent_api::ETag;
+
 /// Everything before this place is done.
 ///
 /// A path that has vanished since is as good as one that is there: the walk goes on with what
@@ -23,10 +25,10 @@ pub(crate) struct Position {
 pub(crate) struct Resume {
     /// Lines that are done.
     pub(crate) line: u64,
-    /// Bytes that these lines take, endings included, in the version `stamp`.
+    /// Bytes that these lines take, endings included, in that `version`.
     pub(crate) offset: u64,
-    /// Digest of the file's version; in any other version `line` alone counts.
-    pub(crate) stamp: u64,
+    /// The file's version; in any other one `line` alone counts.
+    pub(crate) version: Option<ETag>,
 }
 
 impl Position {

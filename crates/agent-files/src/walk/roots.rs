@@ -3,11 +3,10 @@
 
 use std::{
     collections::HashMap,
-    fs::Metadata,
     io,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::{ffi::OsStrExt, fs::FileTypeExt},
+        unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
     sync::Arc,
@@ -24,6 +23,7 @@ use super::{
     rules::Sort,
     scope::Scope,
 };
+use crate::version;
 
 /// The roots of a request, in its order.
 #[derive(Debug)]
@@ -121,6 +121,14 @@ impl Root {
         })
     }
 
+    /// Whether an earlier root begins at the directory at this path below this root.
+    pub(super) fn is_repeated_from(&self, path: &[u8]) -> bool {
+        self.earlier.iter().any(|earlier| match earlier {
+            Earlier::Below { way } => path == way,
+            Earlier::Above { .. } | Earlier::File { .. } => false,
+        })
+    }
+
     /// How this root stands to a later one.
     fn relation(&self, later: &Self, scope: &Scope) -> Option<Earlier> {
         if self.real == later.real {
@@ -182,22 +190,10 @@ fn look_up(index: usize, path: &AbsolutePath) -> Result<(EntryKind, Vec<u8>), Se
         path: path.to_string(),
         source,
     };
-    let kind = kind_of(&std::fs::metadata(path).map_err(failed)?);
+    let stat = rustix::fs::stat(path.as_path()).map_err(|errno| failed(errno.into()))?;
+    let kind = version::kind(version::file_type(&stat));
     let real = std::fs::canonicalize(path).map_err(failed)?;
     Ok((kind, real.as_os_str().as_bytes()[1..].to_vec()))
-}
-
-fn kind_of(metadata: &Metadata) -> EntryKind {
-    let file_type = metadata.file_type();
-    match file_type {
-        t if t.is_file() => EntryKind::File,
-        t if t.is_dir() => EntryKind::Directory,
-        t if t.is_fifo() => EntryKind::Fifo,
-        t if t.is_socket() => EntryKind::Socket,
-        t if t.is_block_device() => EntryKind::BlockDevice,
-        t if t.is_char_device() => EntryKind::CharDevice,
-        _ => EntryKind::Unknown,
-    }
 }
 
 /// The rest of a path that lies below a directory; neither has a slash at its ends.

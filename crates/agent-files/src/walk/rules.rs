@@ -51,7 +51,7 @@ impl Rules {
                 Line::Blank | Line::Invalid(_) => None,
             }
         });
-        let mut builder = Builder::default();
+        let mut builder = Builder { set: GlobSetBuilder::new(), traits: Vec::new() };
         for pattern in patterns {
             // A pattern that `globset` refuses is one that git would not match either.
             let _ = builder.add(&pattern);
@@ -65,7 +65,7 @@ impl Rules {
     ///
     /// A sentence about the first invalid pattern.
     pub(super) fn of_patterns(patterns: &[Pattern]) -> Result<Self, String> {
-        let mut builder = Builder::default();
+        let mut builder = Builder { set: GlobSetBuilder::new(), traits: Vec::new() };
         for pattern in patterns {
             builder.add(pattern)?;
         }
@@ -108,7 +108,6 @@ impl Rules {
     }
 }
 
-#[derive(Default)]
 struct Builder {
     set: GlobSetBuilder,
     traits: Vec<Traits>,
@@ -122,10 +121,8 @@ impl Builder {
             .build()
             .map_err(|error| error.kind().to_string())?;
         self.set.add(glob);
-        self.traits.push(Traits {
-            negated: pattern.negated,
-            only_directories: pattern.only_directories,
-        });
+        self.traits
+            .push(Traits { negated: pattern.negated, only_directories: pattern.only_directories });
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 
-use agent_api::{EntryKind, SkippedPath, io_text, limits::MAX_PATH_BYTES};
+use agent_api::{AbsolutePath, EntryKind, SkippedPath, io_text, limits::MAX_PATH_BYTES};
 use rustix::{
     fs::{CWD, Mode, OFlags, openat},
     io::Errno,
@@ -36,6 +36,8 @@ use super::{
 
 /// Entries between two looks at the clock.
 const ENTRIES_PER_LOOK: u32 = 64;
+/// Entries between two pauses.
+const ENTRIES_PER_PAUSE: u32 = 4096;
 
 /// What a walk comes by.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub(crate) enum Step {
     Entry(Entry),
     /// A file or directory that cannot be read.
     Skipped(SkippedPath),
+    /// Nothing for a while, so that the caller can look whether the walk is still wanted.
+    Pause,
     /// The time is over; everything before the position was walked. The last step.
     Expired(Position),
 }
@@ -133,7 +137,7 @@ impl Place {
 
     /// Its path as it is shown to clients, invalid UTF-8 replaced.
     pub(crate) fn shown(&self) -> String {
-        shown(self.root(), &self.path())
+        shown(&self.root().path, &self.path())
     }
 
     /// Opens it for reading without waiting for anybody.
@@ -166,9 +170,9 @@ impl Directory {
     }
 }
 
-/// A path below a root as it is shown to clients.
-fn shown(root: &Root, path: &[u8]) -> String {
-    let base = root.path.as_str();
+/// A path below a root as it is shown to clients, invalid UTF-8 replaced.
+pub(crate) fn shown(root: &AbsolutePath, path: &[u8]) -> String {
+    let base = root.as_str();
     match (path, base) {
         ([], _) => base.to_owned(),
         (_, "/") => format!("/{}", String::from_utf8_lossy(path)),
@@ -188,7 +192,9 @@ impl<'a> Walker<'a> {
         start: Option<Position>,
         clock: Clock<'a>,
     ) -> Self {
-        let ready = roots.skipped.iter().cloned().map(Step::Skipped).collect();
+        // What lies above the roots is told by the first page alone.
+        let told = if start.is_some() { &[][..] } else { &roots.skipped };
+        let ready = told.iter().cloned().map(Step::Skipped).collect();
         Self {
             scope,
             wanted: Wanted { kinds, hidden: scope.hidden },
@@ -197,8 +203,7 @@ impl<'a> Walker<'a> {
             next_root: start.as_ref().map_or(0, |start| start.root),
             start,
             stack: Vec::new(),
-            // What lies above the roots is not told again by every page.
-            ready: if roots.all.is_empty() { VecDeque::new() } else { ready },
+            ready,
             roots,
             real: Vec::new(),
             real_root: 0,
@@ -210,7 +215,7 @@ impl<'a> Walker<'a> {
 
     /// The next step; `None` after the last one.
     pub(crate) fn step(&mut self) -> Option<Step> {
-        loop {
+        for _ in 0..ENTRIES_PER_PAUSE {
             if let Some(step) = self.ready.pop_front() {
                 self.insist &= !matches!(step, Step::Entry(_));
                 return Some(step);
@@ -227,6 +232,7 @@ impl<'a> Walker<'a> {
                 None => return None,
             }
         }
+        Some(Step::Pause)
     }
 
     fn is_expired(&mut self) -> bool {
@@ -277,7 +283,8 @@ impl<'a> Walker<'a> {
         self.real_root = self.real.len();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(CWD, root.path.as_path(), flags, Mode::empty());
-        let directory = opened.map(|handle| Directory { root: Arc::clone(&root), path: Vec::new(), handle });
+        let directory =
+            opened.map(|handle| Directory { root: Arc::clone(&root), path: Vec::new(), handle });
         let start = start.map(|start| (start.path, start.resume));
         let start = start.filter(|(path, _)| !path.is_empty());
         let level = root.above.clone();
@@ -298,7 +305,7 @@ impl<'a> Walker<'a> {
         let (listing, failure) =
             Listing::read(directory.handle.as_fd(), self.wanted, &mut self.space);
         if let Some(error) = failure {
-            self.skip(shown(&directory.root, &directory.path), error);
+            self.skip(shown(&directory.root.path, &directory.path), error);
         }
         let marks = listing.marks;
         let level = if self.scope.no_ignore || marks == Default::default() {
@@ -308,7 +315,7 @@ impl<'a> Walker<'a> {
             let handle = directory.handle.as_fd();
             let level = read_level(handle, marks, level, self.real.len(), &mut refused);
             for Refused { name, reason } in refused {
-                let path = shown(&directory.root, &directory.path_of(name.as_bytes()));
+                let path = shown(&directory.root.path, &directory.path_of(name.as_bytes()));
                 self.ready.push_back(Step::Skipped(SkippedPath { path, reason }));
             }
             level
@@ -393,7 +400,7 @@ impl<'a> Walker<'a> {
             }
             // It is gone, or no directory any more.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-            Err(error) => self.skip(shown(&root, &path), error),
+            Err(error) => self.skip(shown(&root.path, &path), error),
         }
     }
 
@@ -445,7 +452,7 @@ mod tests {
 
     #[test]
     fn a_walk_begins_where_another_ended() {
-        let inside = Resume { line: 3, offset: 30, stamp: 1 };
+        let inside = Resume { line: 3, offset: 30, version: None };
         let on = |rest: &str, resume| Start::On { rest: Some((rest.into(), resume)) };
         let cases = [
             ("b/c", None, "a", Sort::Other, Start::Before),
