@@ -1,0 +1,266 @@
+//! What can be typed before and after every command; the commands describe their own arguments.
+
+use std::{path::PathBuf, time::Duration};
+
+use agent_sdk::api::{Caller, ChatId};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{Error, commands, copy::CopyArgs, values};
+
+const ABOUT: &str = "The agent of a workspace at a prompt: its files, its state, its logs.";
+
+const EXAMPLES: &str = "\
+Paths on the agent are absolute. Without --target the agent of this machine and user is asked.
+
+Examples:
+  agentctl ls -l /srv/app
+  agentctl --target http://10.0.0.7:4040 --token-file token cat /etc/os-release
+  agentctl cp -r :/srv/app/logs ./logs
+  agentctl grep -i 'todo|fixme' /srv/app --json | jq .matches[].path
+
+Exit codes: 0 success; 1 the operation failed; 64 bad usage or configuration; 130 interrupted.";
+
+/// Everything that was typed.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "agentctl",
+    version,
+    about = ABOUT,
+    after_help = EXAMPLES,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Args {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The form of results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// Text for people; its form may change.
+    #[default]
+    Text,
+    /// Responses as they are, one object a line.
+    Json,
+}
+
+/// When results have colors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Also into files and pipes.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// Arguments that every command takes, in front of its name or behind it.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// Agent: http://HOST[:PORT], https://…, unix:/PATH, or a configured name [env: AGENTCTL_TARGET]
+    #[arg(long, short = 't', value_name = "TARGET", global = true)]
+    pub target: Option<String>,
+    /// File that holds the token [env: AGENTCTL_TOKEN_FILE]
+    #[arg(long, value_name = "PATH", global = true)]
+    pub token_file: Option<PathBuf>,
+    /// Form of results: text, or json for responses as they are, one object a line
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        global = true
+    )]
+    pub output: OutputFormat,
+    /// The same as --output json
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When results have colors: auto, always, never
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        global = true
+    )]
+    pub color: ColorWhen,
+    /// Longest wait for an answer to begin, an upload before it included [default: none]
+    #[arg(long, value_name = "DURATION", value_parser = values::positive_duration, global = true)]
+    pub timeout: Option<Duration>,
+    /// Chat on whose behalf to ask; written paths are recorded for it
+    #[arg(long, value_name = "UUID", global = true)]
+    pub chat_id: Option<ChatId>,
+    /// Ancestor of that chat, nearest first; may be repeated
+    #[arg(long, value_name = "UUID", global = true)]
+    pub ancestor_chat_id: Vec<ChatId>,
+    /// Print results and failures only
+    #[arg(long, short = 'q', global = true)]
+    pub quiet: bool,
+}
+
+impl GlobalArgs {
+    /// Whether results are JSON.
+    pub fn is_json(&self) -> bool {
+        self.json || self.output == OutputFormat::Json
+    }
+
+    /// On whose behalf requests are made.
+    pub(crate) fn caller(&self) -> Result<Caller, Error> {
+        if self.chat_id.is_none() && !self.ancestor_chat_id.is_empty() {
+            return Err(Error::usage("--ancestor-chat-id needs --chat-id"));
+        }
+        Caller::new(self.chat_id, &self.ancestor_chat_id).map_err(|e| Error::usage(e.to_string()))
+    }
+}
+
+/// What can be done.
+#[derive(Clone, Debug, Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// Something with an agent.
+    #[command(flatten)]
+    Agent(AgentCommand),
+    /// Print a completion script for a shell
+    Completions(commands::completions::CompletionsArgs),
+}
+
+/// What can be done with an agent.
+#[derive(Clone, Debug, Subcommand)]
+#[non_exhaustive]
+pub enum AgentCommand {
+    /// List a directory
+    Ls(commands::ls::LsArgs),
+    /// Print files byte by byte
+    Cat(commands::cat::CatArgs),
+    /// Show numbered lines of a text file
+    Read(commands::read::ReadArgs),
+    /// Make stdin or a local file the content of a file
+    Write(commands::write::WriteArgs),
+    /// Replace text in files, all or nothing
+    Edit(commands::edit::EditArgs),
+    /// Copy files and directories between this machine and the agent
+    Cp(CopyArgs),
+    /// Describe one file, directory or link
+    Stat(commands::stat::StatArgs),
+    /// Create directories with their parents
+    Mkdir(commands::tree::MkdirArgs),
+    /// Move or rename a file, directory or link
+    Mv(commands::tree::MvArgs),
+    /// Remove files, links and directories
+    Rm(commands::tree::RmArgs),
+    /// Find lines that match a pattern
+    Grep(commands::grep::GrepArgs),
+    /// Find files by name
+    Find(commands::find::FindArgs),
+    /// Show where a path leads when its links are followed
+    Resolve(commands::resolve::ResolveArgs),
+    /// Say whether the agent serves
+    Health(commands::agent::HealthArgs),
+    /// Show the agent's state and its history
+    #[command(visible_alias = "status")]
+    Lifecycle(commands::agent::LifecycleArgs),
+    /// Print the end of the agent's log
+    Logs(commands::agent::LogsArgs),
+    /// Print the configuration in effect, without secrets
+    Config(commands::agent::ConfigArgs),
+    /// Print the agent's metrics in Prometheus' text format
+    Metrics(commands::agent::MetricsArgs),
+    /// Measure how long the agent takes to answer
+    Ping(commands::ping::PingArgs),
+}
+
+impl AgentCommand {
+    /// The agent that the command's own arguments name.
+    pub(crate) fn target(&self) -> Option<&str> {
+        match self {
+            Self::Ping(args) => args.agent.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the command ends by itself when it is interrupted.
+    pub(crate) fn ends_when_interrupted(&self) -> bool {
+        matches!(self, Self::Ping(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, error::ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself_with_examples() {
+        for command in Args::command().get_subcommands_mut() {
+            let name = command.get_name().to_owned();
+            assert!(command.get_about().is_some(), "{name}");
+            let help = command.render_long_help().to_string();
+            let examples = help.split_once("\nExamples:\n").map(|(_, examples)| examples);
+            let shows_it = |text: &str| text.contains(&format!("agentctl {name}"));
+            assert!(examples.is_some_and(shows_it), "{name}: {help}");
+        }
+    }
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn global_arguments_stand_before_and_after_the_command() {
+        for line in
+            ["agentctl -t unix:/s --json health", "agentctl health -t unix:/s --output json"]
+        {
+            let args = parse(line).unwrap();
+            assert_eq!(args.global.target.as_deref(), Some("unix:/s"), "{line}");
+            assert!(args.global.is_json(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_short_t_of_ping_is_its_timeout() {
+        let five = Some(Duration::from_secs(3));
+        for line in
+            ["agentctl ping -t 3s", "agentctl ping --timeout 3s", "agentctl --timeout 3s ping"]
+        {
+            let args = parse(line).unwrap();
+            assert_eq!((args.global.timeout, args.global.target), (five, None), "{line}");
+        }
+        let args = parse("agentctl -t work ping -t 3s").unwrap();
+        assert_eq!((args.global.timeout, args.global.target.as_deref()), (five, Some("work")));
+        let args = parse("agentctl ping --target work").unwrap();
+        assert_eq!(args.global.target.as_deref(), Some("work"));
+    }
+
+    #[test]
+    fn bad_arguments_are_refused() {
+        let nil = "agentctl health --chat-id 00000000-0000-0000-0000-000000000000";
+        let cases = [
+            ("agentctl", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ("agentctl no-such", ErrorKind::InvalidSubcommand),
+            ("agentctl health --no-such", ErrorKind::UnknownArgument),
+            ("agentctl health --timeout 0s", ErrorKind::ValueValidation),
+            ("agentctl health --timeout x", ErrorKind::ValueValidation),
+            ("agentctl health --color red", ErrorKind::InvalidValue),
+            (nil, ErrorKind::ValueValidation),
+        ];
+        for (line, kind) in cases {
+            assert_eq!(parse(line).unwrap_err().kind(), kind, "{line}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The commands, one file for each or for a few that belong together: what can be typed, which
+//! operation is called, what is printed.
+
+pub(crate) mod agent;
+pub(crate) mod cat;
+pub(crate) mod completions;
+pub(crate) mod edit;
+pub(crate) mod find;
+pub(crate) mod grep;
+mod grep_lines;
+pub(crate) mod ls;
+pub(crate) mod ping;
+mod ping_summary;
+pub(crate) mod read;
+pub(crate) mod resolve;
+pub(crate) mod stat;
+pub(crate) mod tree;
+pub(crate) mod write;
+
+use agent_sdk::AgentConn;
+
+use crate::{Error, args::AgentCommand, copy, output::Output};
+
+/// Runs one command. `agent` is how the person called the agent.
+pub(crate) async fn run(
+    command: &AgentCommand,
+    conn: &dyn AgentConn,
+    agent: &str,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    match command {
+        AgentCommand::Ls(args) => ls::run(args, conn, out).await,
+        AgentCommand::Cat(args) => cat::run(args, conn, out).await,
+        AgentCommand::Read(args) => read::run(args, conn, out).await,
+        AgentCommand::Write(args) => write::run(args, conn, out).await,
+        AgentCommand::Edit(args) => edit::run(args, conn, out).await,
+        AgentCommand::Cp(args) => copy::run(args, conn, out).await,
+        AgentCommand::Stat(args) => stat::run(args, conn, out).await,
+        AgentCommand::Mkdir(args) => tree::mkdir(args, conn, out).await,
+        AgentCommand::Mv(args) => tree::mv(args, conn, out).await,
+        AgentCommand::Rm(args) => tree::rm(args, conn, out).await,
+        AgentCommand::Grep(args) => grep::run(args, conn, out).await,
+        AgentCommand::Find(args) => find::run(args, conn, out).await,
+        AgentCommand::Resolve(args) => resolve::run(args, conn, out).await,
+        AgentCommand::Health(_) => agent::health(conn, out).await,
+        AgentCommand::Lifecycle(_) => agent::lifecycle(conn, out).await,
+        AgentCommand::Logs(args) => agent::logs(args, conn, out).await,
+        AgentCommand::Config(_) => agent::config(conn, out).await,
+        AgentCommand::Metrics(_) => agent::metrics(conn, out).await,
+        AgentCommand::Ping(args) => ping::run(args, conn, agent, out).await,
+    }
+}
+
+/// Does the same with each of several things: one that fails is reported and the others go on.
+///
+/// # Errors
+///
+/// With one thing its own error, with several [`Error::Reported`]. An interrupt, a closed stdout or
+/// bad usage ends everything at once.
+async fn each<'t>(
+    things: &'t [String],
+    out: &mut Output<'_>,
+    mut act: impl AsyncFnMut(&'t str, &mut Output<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut result = Ok(());
+    for thing in things {
+        match act(thing, out).await {
+            Ok(()) => {}
+            Err(error) if things.len() == 1 || is_final(&error) => return Err(error),
+            Err(error) => {
+                if let Some(text) = error.report() {
+                    out.problem(text);
+                }
+                result = Err(Error::Reported);
+            }
+        }
+    }
+    result
+}
+
+/// Tells whether going on with other things would be pointless or wrong.
+pub(crate) fn is_final(error: &Error) -> bool {
+    match error {
+        Error::Usage(_) | Error::Stdout(_) | Error::Interrupted => true,
+        Error::Agent(error) => ends_the_conversation(error),
+        Error::Local { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+        _ => false,
+    }
+}
+
+/// Tells whether the agent will not answer the next request either.
+fn ends_the_conversation(error: &agent_sdk::Error) -> bool {
+    use agent_sdk::{Error as Sdk, api::ErrorCode};
+    match error {
+        Sdk::Connect { .. } | Sdk::Timeout { .. } => true,
+        Sdk::Api { code, .. } => {
+            matches!(code, ErrorCode::Unauthenticated | ErrorCode::Unavailable)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,146 @@
+//! Why a command ended without success, and the exit code that says so; not how it is printed.
+
+use std::{io, path::PathBuf};
+
+/// What went wrong, for the person at the prompt.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The arguments do not make sense together.
+    #[error("{0}")]
+    Usage(String),
+    /// The agent refused, or could not be asked.
+    #[error(transparent)]
+    Agent(#[from] agent_sdk::Error),
+    /// The agent answered that it could not do what was asked.
+    #[error("{operation}: {message}")]
+    Refused {
+        /// Name of the operation.
+        operation: &'static str,
+        /// The agent's sentence.
+        message: String,
+    },
+    /// Something on this machine failed.
+    #[error("cannot {action} `{}`", path.display())]
+    Local {
+        /// What was tried: `read`, `create`, …
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A file or an entry is not what the command can work with.
+    #[error("{path}: {reason}")]
+    Unsuitable {
+        /// The path as people write it, with `:` in front for one on the agent.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Reading stdin failed.
+    #[error("cannot read stdin")]
+    Stdin(#[source] io::Error),
+    /// Writing results failed.
+    #[error("cannot write to stdout")]
+    Stdout(#[source] io::Error),
+    /// Some of several things failed; each was reported when it happened.
+    #[error("{failed} of {total} could not be copied")]
+    Incomplete {
+        /// How many failed.
+        failed: u64,
+        /// How many were tried.
+        total: u64,
+    },
+    /// What failed was reported when it happened.
+    #[error("failed")]
+    Reported,
+    /// SIGINT arrived.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// The code with which the program ends: 0 when the reader of stdout went away, as `head` does,
+    /// 64 for what only other arguments or another configuration can mend, 130 for SIGINT, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Usage(_) | Self::Agent(agent_sdk::Error::InvalidArgument { .. }) => 64,
+            Self::Interrupted => 130,
+            Self::Agent(_)
+            | Self::Refused { .. }
+            | Self::Local { .. }
+            | Self::Unsuitable { .. }
+            | Self::Stdin(_)
+            | Self::Stdout(_)
+            | Self::Incomplete { .. }
+            | Self::Reported => 1,
+        }
+    }
+
+    /// The sentence for stderr; `None` when everything was said, or nobody is there to read it.
+    pub(crate) fn report(&self) -> Option<String> {
+        match self {
+            Self::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe => None,
+            Self::Interrupted | Self::Reported => None,
+            // The sentence of the agent's library already has its detail in parentheses.
+            Self::Agent(error) => Some(error.to_string()),
+            other => {
+                let causes = agent_sdk::api::causes(std::error::Error::source(other));
+                Some(causes.map_or_else(|| other.to_string(), |why| format!("{other}: {why}")))
+            }
+        }
+    }
+
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self::Usage(text.into())
+    }
+
+    /// Says what was tried with a local file, for `map_err`.
+    pub(crate) fn local(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Local { action, path, source }
+    }
+
+    pub(crate) fn unsuitable(path: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Unsuitable { path: path.into(), reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn an_error_has_an_exit_code_and_a_sentence() {
+        let cases = [
+            (Error::usage("no"), 64, Some("no")),
+            (Error::Interrupted, 130, None),
+            (Error::Reported, 1, None),
+            (Error::Stdout(ErrorKind::BrokenPipe.into()), 0, None),
+            (
+                Error::Stdout(io::Error::from_raw_os_error(28)),
+                1,
+                Some("cannot write to stdout: no space left on device"),
+            ),
+            (
+                Error::local("open", "/a")(ErrorKind::PermissionDenied.into()),
+                1,
+                Some("cannot open `/a`: permission denied"),
+            ),
+            (Error::unsuitable(":/a", "is a directory"), 1, Some(":/a: is a directory")),
+            (Error::Incomplete { failed: 1, total: 3 }, 1, Some("1 of 3 could not be copied")),
+        ];
+        for (error, code, sentence) in cases {
+            assert_eq!(error.exit_code(), code, "{error}");
+            assert_eq!(error.report().as_deref(), sentence);
+        }
+    }
+}

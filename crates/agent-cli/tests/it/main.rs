@@ -1,0 +1,14 @@
+//! The program from its arguments to what it prints, with a mock for an agent; the process around
+//! it in `process`.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod agent;
+mod copy;
+mod copy_down;
+mod disk;
+mod files;
+mod output;
+mod process;
+mod prompt;
+mod search;
