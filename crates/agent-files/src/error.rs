@@ -95,6 +95,9 @@ pub enum Error {
     /// An edit of files failed.
     #[error(transparent)]
     Edit(#[from] crate::edit_files::EditFilesError),
+    /// A search was refused.
+    #[error(transparent)]
+    Search(#[from] crate::walk::SearchError),
     /// The service is shutting down.
     #[error("the agent is shutting down")]
     ShuttingDown,
@@ -130,6 +133,7 @@ impl Classify for Error {
             Self::Incomplete { .. } | Self::Panicked(_) => ErrorCode::Internal,
             Self::Tree(error) => error.code(),
             Self::Edit(error) => error.code(),
+            Self::Search(error) => error.code(),
             Self::ShuttingDown => ErrorCode::Unavailable,
         }
     }
@@ -140,6 +144,7 @@ impl Classify for Error {
             Self::Argument { field, reason } => vec![FieldError::new(field, reason)],
             Self::Tree(error) => error.fields(),
             Self::Edit(error) => error.fields(),
+            Self::Search(error) => error.fields(),
             Self::Io { .. }
             | Self::NotAFile { .. }
             | Self::IsADirectory { .. }
@@ -159,6 +164,7 @@ impl Classify for Error {
         match self {
             Self::Tree(error) => error.detail(),
             Self::Edit(error) => error.detail(),
+            Self::Search(error) => error.detail(),
             other => agent_api::causes(other.source()),
         }
     }

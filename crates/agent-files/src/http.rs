@@ -167,7 +167,8 @@ impl<S: Send + Sync> FromRequest<S> for ListDirectory {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         let (mut parts, body) = request.into_parts();
-        let Query(query) = Query::<ListDirectoryQuery>::from_request_parts(&mut parts, state).await?;
+        let Query(query) =
+            Query::<ListDirectoryQuery>::from_request_parts(&mut parts, state).await?;
         let directory = match query.path {
             Some(path) => DirectoryRef::Path(path),
             None => {

@@ -14,6 +14,7 @@ use std::{
 };
 
 use agent_api::AgentInfo;
+use agent_files::Files;
 use agent_http::{Access, Listener, Peer, Server, Trust};
 use parking_lot::Mutex;
 use tokio::{io::DuplexStream, time::timeout};
@@ -61,6 +62,8 @@ pub enum Stopped {
     Cut,
 }
 
+/// Longest time that capabilities get to stop.
+const SERVICES_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest wait for connections to close once no request is open.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait for the last lines of the log.
@@ -147,6 +150,11 @@ impl Agent {
         &self.services.lifecycles
     }
 
+    /// The agent's files, as its routes serve them.
+    pub fn files(&self) -> &Files {
+        &self.services.files
+    }
+
     /// The agent's diagnostics.
     pub fn diagnostics(&self) -> &Diagnostics {
         &self.services.debug
@@ -187,13 +195,13 @@ impl Agent {
         self.unlink_sockets();
         info!("shutting down");
         let is_drained = timeout(self.request_grace, self.server.drained()).await.is_ok();
-        self.services.shutdown().await;
         // Nothing runs at the stop yet.
         self.services.lifecycles.record(Event::Stopped(Outcome::Ok));
         // A connection without a request has nothing to lose, so cutting it is no fault.
         let close_timeout = if is_drained { CLOSE_TIMEOUT } else { Duration::ZERO };
         self.server.shutdown(close_timeout).await;
-        if is_drained { Stopped::Clean } else { Stopped::Cut }
+        let is_ended = timeout(SERVICES_TIMEOUT, self.services.shutdown()).await.is_ok();
+        if is_drained && is_ended { Stopped::Clean } else { Stopped::Cut }
     }
 
     fn unlink_sockets(&self) {

@@ -2,9 +2,7 @@
 
 use agent_files::Files;
 
-use crate::{
-    Config, debug::Diagnostics, lifecycle::Lifecycles, logs::Logs, metrics::Metrics, system,
-};
+use crate::{Config, debug::Diagnostics, lifecycle::Lifecycles, logs::Logs, metrics::Metrics};
 
 /// The services of one agent.
 #[derive(Clone, Debug)]
@@ -21,22 +19,17 @@ impl Services {
         Self {
             metrics: Metrics::new(lifecycles.clone(), logs.clone()),
             debug: Diagnostics::new(config, logs.clone()),
-            files: Files::new(files(config)),
+            files: Files::new(agent_files::Config {
+                directory: config.directory.clone(),
+                umask: config.umask,
+                ..agent_files::Config::new(&config.home, &config.state_dir)
+            }),
             lifecycles,
         }
     }
 
-    /// Ends the services in reverse order of their composition; changes that have begun are waited
-    /// for.
+    /// Stops every capability at the same time: what has begun ends, nothing new begins.
     pub(crate) async fn shutdown(&self) {
         self.files.shutdown().await;
-    }
-}
-
-fn files(config: &Config) -> agent_files::Config {
-    agent_files::Config {
-        directory: config.directory.clone(),
-        umask: system::umask(),
-        ..agent_files::Config::new(&config.home, &config.state_dir)
     }
 }

@@ -24,14 +24,3 @@ pub(crate) fn raise_open_files() {
         }
     }
 }
-
-/// The process's file mode creation mask; the usual 022 where the system does not tell.
-///
-/// umask(2) tells it only by changing it, which other threads would notice, so it comes from
-/// `/proc/self/status` (proc(5), since Linux 4.7).
-pub(crate) fn umask() -> u32 {
-    const USUAL: u32 = 0o022;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(USUAL)
-}

@@ -1,7 +1,7 @@
 //! A service over a temporary directory, and short ways to ask it.
 
 use std::{
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -49,6 +49,41 @@ impl Fixture {
         self.path(name)
     }
 
+    /// Makes a directory and its parents.
+    pub(crate) fn dir(&self, name: &str) -> String {
+        std::fs::create_dir_all(self.at(name)).unwrap();
+        self.path(name)
+    }
+
+    /// Makes a symbolic link with that text.
+    pub(crate) fn link(&self, text: impl AsRef<Path>, name: &str) -> String {
+        std::os::unix::fs::symlink(text, self.at(name)).unwrap();
+        self.path(name)
+    }
+
+    /// Whether anything is there, a link to nothing too.
+    pub(crate) fn exists(&self, name: &str) -> bool {
+        self.at(name).symlink_metadata().is_ok()
+    }
+
+    /// Names in a directory, sorted.
+    pub(crate) fn names(&self, name: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.at(name)).unwrap();
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+        let mut names: Vec<_> = entries.map(|e| name(e).into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Lets every user work in the directory for test files.
+    pub(crate) fn open_to_all(&self) {
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(&self.root, 0o755);
+        set(&self.root.join("t"), 0o777);
+    }
+
     pub(crate) fn get(&self, name: &str) -> String {
         std::fs::read_to_string(self.at(name)).unwrap()
     }
@@ -89,6 +124,17 @@ fn walk(directory: &Path) -> Vec<PathBuf> {
         found.push(path);
     }
     found
+}
+
+/// Waits for work on a runtime of its own, whose threads are the caller's user's.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+}
+
+/// The same as a user without privileges.
+#[cfg(target_os = "linux")]
+pub(crate) fn as_nobody<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    agent_test::as_user(agent_test::NOBODY, || block_on(work)).unwrap()
 }
 
 /// The bytes of an answer with content.

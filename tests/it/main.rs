@@ -1,0 +1,8 @@
+//! System tests: a bound agent through the SDK and through raw sockets.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod hostile;
+mod large;
+mod near_and_far;
+mod shutdown;
