@@ -7,6 +7,7 @@ mod agent;
 mod copy;
 mod copy_down;
 mod disk;
+mod document;
 mod files;
 mod output;
 mod process;

@@ -1,0 +1,46 @@
+//! The protocol's document about this program: it names the commands and options that exist.
+
+use clap::CommandFactory as _;
+
+const DOCUMENT: &str = include_str!("../../../../docs/protocol/cli.md");
+
+/// The first cells of the table under a heading, without its head.
+fn first_cells(heading: &str) -> Vec<&'static str> {
+    let (_, section) = DOCUMENT.split_once(&format!("## {heading}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().skip_while(|line| !line.starts_with("|---"));
+    let rows = rows.skip(1).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split('|').nth(1).unwrap().trim()).collect()
+}
+
+/// The words in back quotes.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_document_lists_every_command() {
+    let listed: Vec<_> = first_cells("Commands").into_iter().flat_map(quoted).collect();
+    let command = agent_cli::Args::command();
+    let mut names = Vec::new();
+    for command in command.get_subcommands() {
+        names.push(command.get_name());
+        names.extend(command.get_visible_aliases());
+    }
+    assert_eq!(listed, names);
+}
+
+#[test]
+fn the_document_lists_every_global_option() {
+    let cells = ["Finding the agent", "Output"].map(first_cells).concat();
+    let words: Vec<_> = cells.into_iter().flat_map(quoted).collect();
+    let command = agent_cli::Args::command();
+    for option in command.get_arguments() {
+        let long = format!("--{}", option.get_long().unwrap());
+        let is_listed = words.iter().any(|words| words.split(' ').any(|word| word == long));
+        assert!(is_listed, "{long}");
+        if let Some(short) = option.get_short() {
+            assert!(words.contains(&format!("-{short}").as_str()), "-{short}");
+        }
+    }
+}
