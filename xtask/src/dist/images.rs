@@ -42,7 +42,8 @@ pub(super) fn busybox(engine: &Engine) -> Result<&'static str> {
     import_folder(engine, root.path(), &[], "local/busybox:1")
 }
 
-/// Imports an image of Debian 11, whose C library (2.31) is older than the one the program is built with.
+/// Imports an image of Debian 11, whose C library (2.31) is older than the one the program is built with,
+/// with a name service module of its own.
 ///
 /// The archive is asked once; later runs find the tarball in `cache`.
 ///
@@ -56,7 +57,9 @@ pub(super) fn debian_11(engine: &Engine, cache: &Path) -> Result<&'static str> {
         fs::create_dir_all(cache)?;
         let part = cache.join("bullseye.part.tar");
         let mut command = shell::command("mmdebstrap");
-        command.args(["--quiet", "--variant=minbase", "bullseye"]).arg(&part);
+        command
+            .args(["--quiet", "--variant=minbase", "--include=libnss-extrausers", "bullseye"])
+            .arg(&part);
         shell::output(
             command.args(
                 ["doc", "man", "locale"]

@@ -66,7 +66,7 @@ pub(super) fn run(program: &Path, cache: &Path) -> Result<()> {
             let nsswitch = engine.dir().join("nsswitch.conf");
             fs::write(
                 &nsswitch,
-                "passwd: files systemd\ngroup: files systemd\nhosts: files resolve dns\n",
+                "passwd: extrausers files\ngroup: extrausers files\nhosts: files dns\n",
             )?;
             let image = images::debian_11(&engine, cache)?;
             // Without a home in the environment the program has to look into the user database.
