@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -69,19 +70,22 @@ impl Environment {
     /// Directory Specification). The lower-case name of a proxy variable wins over the other.
     #[expect(clippy::disallowed_methods, reason = "the one function that reads the environment")]
     pub fn from_process() -> Self {
-        let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let path = |name: &str| {
-            std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-        };
+        Self::from_variables(|name| std::env::var_os(name), std::env::home_dir())
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Self {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
+        let path = |name: &str| set(name).map(PathBuf::from);
         let directory = |name: &str| path(name).filter(|path| path.is_absolute());
         let proxy = |name: &str| text(&name.to_lowercase()).or_else(|| text(name));
         // A CGI program gets a client's `Proxy` header as HTTP_PROXY.
-        let is_cgi = text("REQUEST_METHOD").is_some();
+        let is_cgi = set("REQUEST_METHOD").is_some();
         Self {
             target: text("AGENTCTL_TARGET"),
             token_file: path("AGENTCTL_TOKEN_FILE"),
             config_file: path("AGENTCTL_CONFIG"),
-            home: std::env::home_dir().filter(|path| path.is_absolute()),
+            home: home.filter(|path| path.is_absolute()),
             config_home: directory("XDG_CONFIG_HOME"),
             state_home: directory("XDG_STATE_HOME"),
             proxies: Proxies {
@@ -185,7 +189,9 @@ impl Environment {
             return Err(no_local_agent(&state, io::Error::other("it listens nowhere")));
         };
         let target = format!("http://{}", reachable(address)).parse()?;
-        Ok(Choice { target, token_file: Some(state.join("token")) })
+        // An agent without authentication has none.
+        let token_file = Some(state.join("token")).filter(|path| path.exists());
+        Ok(Choice { target, token_file })
     }
 
     fn below(
@@ -236,4 +242,55 @@ fn reachable(address: &str) -> String {
         _ => {}
     }
     address.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(variables: &[(&str, &str)]) -> Environment {
+        let find = |name: &str| variables.iter().find(|(n, _)| *n == name);
+        Environment::from_variables(
+            |name| find(name).map(|(_, value)| value.into()),
+            Some("/home/me".into()),
+        )
+    }
+
+    #[test]
+    fn each_variable_has_its_place() {
+        let environment = from(&[
+            ("AGENTCTL_TARGET", "t"),
+            ("AGENTCTL_TOKEN_FILE", "f"),
+            ("AGENTCTL_CONFIG", "c"),
+            ("XDG_CONFIG_HOME", "/config"),
+            ("XDG_STATE_HOME", "/state"),
+            ("HTTP_PROXY", "http"),
+            ("https_proxy", "https"),
+            ("ALL_PROXY", "upper"),
+            ("all_proxy", "lower"),
+            ("NO_PROXY", "none"),
+        ]);
+        assert_eq!(environment.target.as_deref(), Some("t"));
+        assert_eq!(environment.token_file.as_deref(), Some(Path::new("f")));
+        assert_eq!(environment.config_file.as_deref(), Some(Path::new("c")));
+        assert_eq!(environment.home.as_deref(), Some(Path::new("/home/me")));
+        assert_eq!(environment.config_home.as_deref(), Some(Path::new("/config")));
+        assert_eq!(environment.state_home.as_deref(), Some(Path::new("/state")));
+        let Proxies { http, https, all, none_for } = environment.proxies;
+        assert_eq!((http.as_deref(), https.as_deref()), (Some("http"), Some("https")));
+        assert_eq!((all.as_deref(), none_for.as_deref()), (Some("lower"), Some("none")));
+    }
+
+    #[test]
+    fn an_empty_or_unsuitable_variable_counts_as_unset() {
+        let environment = from(&[
+            ("AGENTCTL_TARGET", ""),
+            ("AGENTCTL_TOKEN_FILE", ""),
+            ("XDG_CONFIG_HOME", "relative"),
+            ("HTTP_PROXY", "http"),
+            ("REQUEST_METHOD", "GET"),
+        ]);
+        assert_eq!((environment.target, environment.token_file), (None, None));
+        assert_eq!((environment.config_home, environment.proxies.http), (None, None));
+    }
 }

@@ -94,28 +94,32 @@ impl Dialer {
     }
 }
 
-/// Connects to the first address of a name that answers, trying them in order, each a little
-/// later, so that one that swallows packets does not use up the time.
 async fn tcp(host: &str, port: u16) -> io::Result<(BoxedStream, SocketAddr)> {
-    let addresses = tokio::net::lookup_host((host, port)).await?;
-    let mut attempts: FuturesUnordered<_> = (0..)
-        .zip(addresses)
-        .map(|(nth, address): (u32, SocketAddr)| async move {
-            tokio::time::sleep(ADDRESS_DELAY * nth).await;
-            TcpStream::connect(address).await.map(|stream| (stream, address))
-        })
-        .collect();
+    let (stream, address) = first_of(tokio::net::lookup_host((host, port)).await?).await?;
+    stream.set_nodelay(true)?;
+    Ok((Box::new(stream), address))
+}
+
+/// Connects to the first address that answers, in their order: the next one is tried when one
+/// fails, and beside one that takes long, which may swallow packets until all time is over.
+async fn first_of(
+    mut addresses: impl Iterator<Item = SocketAddr>,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    let mut attempts = FuturesUnordered::new();
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    while let Some(attempt) = attempts.next().await {
-        match attempt {
-            Ok((stream, address)) => {
-                stream.set_nodelay(true)?;
-                return Ok((Box::new(stream), address));
-            }
-            Err(error) => failure = error,
+    loop {
+        let next = addresses.next();
+        let patience = if next.is_some() { ADDRESS_DELAY } else { Duration::MAX };
+        attempts.extend(next.map(|address| async move {
+            TcpStream::connect(address).await.map(|stream| (stream, address))
+        }));
+        match tokio::time::timeout(patience, attempts.next()).await {
+            Ok(Some(Ok(connected))) => return Ok(connected),
+            Ok(Some(Err(error))) => failure = error,
+            Ok(None) => return Err(failure),
+            Err(_) => {}
         }
     }
-    Err(failure)
 }
 
 /// Asks a proxy to pass everything that follows on to `authority`.
@@ -147,4 +151,57 @@ async fn tunnel(stream: BoxedStream, proxy: &Proxy, authority: &str) -> io::Resu
 }
 
 #[cfg(all(test, feature = "tls"))]
-mod tests;
+mod tls_tests;
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        net::{TcpListener, TcpSocket},
+        time::{Instant, timeout},
+    };
+
+    use super::*;
+
+    /// An address where nobody listens.
+    async fn refusing() -> SocketAddr {
+        TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_is_followed_by_the_next_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        let bad = refusing().await;
+        tokio::time::pause();
+        let begin = Instant::now();
+        let (_, address) = first_of([bad, bad, good].into_iter()).await.unwrap();
+        assert_eq!(address, good);
+        assert!(begin.elapsed() < ADDRESS_DELAY * 2, "{:?}", begin.elapsed());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_swallows_packets_does_not_use_up_the_time() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let hole = socket.listen(1).unwrap();
+        let swallows = hole.local_addr().unwrap();
+        let mut queued = Vec::new();
+        let attempt = || timeout(Duration::from_millis(100), TcpStream::connect(swallows));
+        while let Ok(stream) = attempt().await {
+            queued.push(stream.unwrap());
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        let connected = timeout(Duration::from_secs(10), first_of([swallows, good].into_iter()));
+        assert_eq!(connected.await.unwrap().unwrap().1, good);
+    }
+
+    #[tokio::test]
+    async fn the_last_failure_is_told_when_no_address_answers() {
+        let bad = refusing().await;
+        let error = first_of([bad, bad].into_iter()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let error = first_of([].into_iter()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}
