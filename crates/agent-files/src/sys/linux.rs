@@ -166,6 +166,14 @@ pub(crate) fn read_entries<E>(
     Ok(Ok(()))
 }
 
+/// Lets reading an open file or directory leave its time of access alone, which only its owner
+/// may ask for.
+pub(crate) fn keep_access_time(file: BorrowedFd<'_>) {
+    if let Ok(flags) = rustix::fs::fcntl_getfl(file) {
+        let _ = rustix::fs::fcntl_setfl(file, flags | OFlags::NOATIME);
+    }
+}
+
 /// Finds the next bytes of a file, from `offset` on, that are no hole; `None` when there are none.
 ///
 /// The end may lie beyond the end of the file where the file system knows no holes.

@@ -8,11 +8,11 @@ mod portable;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    copy_attributes, learn_locality, next_data, open_beneath_mount, open_cached, open_directory,
-    read_cached, read_entries, rename_without_replacing, reserve,
+    copy_attributes, keep_access_time, learn_locality, next_data, open_beneath_mount, open_cached,
+    open_directory, read_cached, read_entries, rename_without_replacing, reserve,
 };
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable::{
-    copy_attributes, learn_locality, next_data, open_beneath_mount, open_cached, open_directory,
-    read_cached, read_entries, rename_without_replacing, reserve,
+    copy_attributes, keep_access_time, learn_locality, next_data, open_beneath_mount, open_cached,
+    open_directory, read_cached, read_entries, rename_without_replacing, reserve,
 };

@@ -169,7 +169,7 @@ impl Copy<'_> {
     }
 
     fn io(&self, action: &'static str, name: &CStr) -> impl FnOnce(io::Error) -> TreeError {
-        TreeError::io(action, self.from.path_of(name))
+        move |error| TreeError::io(action, self.from.path_of(name))(error)
     }
 }
 

@@ -12,7 +12,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::{TreeError, descent::Descent};
+use super::{
+    TreeError,
+    descent::{Descent, Left},
+};
 use crate::sys;
 
 /// How often a directory is emptied when somebody else keeps putting things into it.
@@ -108,18 +111,16 @@ impl Removal<'_> {
 
     /// Removes the current directory, which has been emptied, from the one above it.
     fn leave(&mut self) -> Result<(), TreeError> {
-        let Some(left) = self.descent.leave()? else { return Ok(()) };
-        let parent = self.descent.directory();
-        match rustix::fs::unlinkat(parent, &left.name, AtFlags::REMOVEDIR) {
+        let Some(Left { name, directory, state }) = self.descent.leave()? else { return Ok(()) };
+        drop(directory);
+        match rustix::fs::unlinkat(self.descent.directory(), &name, AtFlags::REMOVEDIR) {
             Ok(()) => self.removed += 1,
             Err(Errno::NOENT) => {}
-            Err(Errno::NOTDIR) => {
-                return self.remove_unopened(&left.name, Errno::NOTDIR.into());
+            Err(Errno::NOTDIR) => return self.remove_unopened(&name, Errno::NOTDIR.into()),
+            Err(Errno::NOTEMPTY | Errno::EXIST) if state.passes < MAX_PASSES => {
+                return self.enter(name, state.passes + 1);
             }
-            Err(Errno::NOTEMPTY | Errno::EXIST) if left.state.passes < MAX_PASSES => {
-                return self.enter(left.name, left.state.passes + 1);
-            }
-            Err(errno) => return Err(self.io("remove", &left.name)(errno.into())),
+            Err(errno) => return Err(self.io("remove", &name)(errno.into())),
         }
         Ok(())
     }

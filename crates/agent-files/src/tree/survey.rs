@@ -53,6 +53,8 @@ struct Survey<'a> {
 impl Survey<'_> {
     fn enter(&mut self, name: CString) -> Result<(), TreeError> {
         let directory = self.descent.open(&name)?;
+        // Its copy is to have the time of the last access before this one.
+        sys::keep_access_time(directory.as_fd());
         self.descent.enter(name, directory, Vec::new())?;
         let directory = self.descent.directory();
         let stat = rustix::fs::fstat(directory);
