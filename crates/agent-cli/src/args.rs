@@ -65,7 +65,7 @@ pub enum ColorWhen {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Agent: http://HOST[:PORT], https://…, unix:/PATH, or a configured name [env: AGENTCTL_TARGET]
+    /// Agent: http://HOST:PORT, https://HOST, unix:/PATH, or a configured name [env: AGENTCTL_TARGET]
     #[arg(long, short = 't', value_name = "TARGET", global = true)]
     pub target: Option<String>,
     /// File that holds the token [env: AGENTCTL_TOKEN_FILE]

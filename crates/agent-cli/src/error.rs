@@ -86,7 +86,7 @@ impl Error {
             Self::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe => None,
             Self::Interrupted | Self::Reported => None,
             // The sentence of the agent's library already has its detail in parentheses.
-            Self::Agent(error) => Some(error.to_string()),
+            Self::Agent(error) => Some(with_fields(error)),
             other => {
                 let causes = agent_sdk::api::causes(std::error::Error::source(other));
                 Some(causes.map_or_else(|| other.to_string(), |why| format!("{other}: {why}")))
@@ -112,11 +112,38 @@ impl Error {
     }
 }
 
+/// The sentence of an error and, a line each, which parts of the request the agent refused and why.
+fn with_fields(error: &agent_sdk::Error) -> String {
+    let mut text = error.to_string();
+    if let agent_sdk::Error::Api { fields, .. } = error {
+        for field in fields {
+            text.push_str(&format!("\n  {}: {}", field.field, field.detail));
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::ErrorKind;
 
+    use agent_sdk::api::{ErrorCode, FieldError};
+
     use super::*;
+
+    #[test]
+    fn refused_parts_of_a_request_have_a_line_each() {
+        let error = Error::Agent(agent_sdk::Error::Api {
+            operation: "search_files",
+            code: ErrorCode::InvalidArgument,
+            message: "invalid search request".to_owned(),
+            detail: Some("1 field was refused".to_owned()),
+            fields: vec![FieldError::new("pattern", "unclosed group")],
+        });
+        let expected = "search_files: invalid search request (1 field was refused)\n  \
+                        pattern: unclosed group";
+        assert_eq!((error.exit_code(), error.report().as_deref()), (1, Some(expected)));
+    }
 
     #[test]
     fn an_error_has_an_exit_code_and_a_sentence() {

@@ -93,12 +93,6 @@ pub(crate) fn without_controls(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `1 file`, `2 files`: the number and the word, with an s unless there is one.
-pub(crate) fn count(number: u64, word: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {word}{plural}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,10 +162,5 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(without_controls(text), expected);
         }
-    }
-
-    #[test]
-    fn one_thing_has_no_s() {
-        assert_eq!((count(1, "file"), count(0, "file")), ("1 file".into(), "0 files".into()));
     }
 }

@@ -35,7 +35,7 @@ pub struct PingArgs {
     // can be short for the time here. Their values arrive in the global arguments all the same.
     #[arg(long, short = 't', value_name = "DURATION", value_parser = values::positive_duration)]
     timeout: Option<Duration>,
-    /// Agent: http://HOST[:PORT], https://…, unix:/PATH, or a configured name [env: AGENTCTL_TARGET]
+    /// Agent: http://HOST:PORT, https://HOST, unix:/PATH, or a configured name [env: AGENTCTL_TARGET]
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
 }

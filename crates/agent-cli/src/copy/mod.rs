@@ -15,7 +15,7 @@ use crate::{
     Error,
     commands::{cat, is_final},
     copy::operand::{Operand, Plan},
-    format::{count, human_duration, human_size},
+    format::{human_duration, human_size},
     output::{Output, report},
     progress::Progress,
 };
@@ -133,8 +133,10 @@ impl Job<'_, '_> {
         let took = self.progress.finish();
         result?;
         if let Some(took) = took {
-            let (files, size) = (count(self.copied, "entry"), human_size(self.progress.bytes()));
-            self.out.note(format_args!("{files}, {size} in {}", human_duration(took)));
+            let (copied, size) = (self.copied, human_size(self.progress.bytes()));
+            let entries = if copied == 1 { "entry" } else { "entries" };
+            let took = human_duration(took);
+            self.out.note(format_args!("copied {copied} {entries}, {size} in {took}"));
         }
         match (self.failed, self.copied) {
             (0, _) => Ok(()),

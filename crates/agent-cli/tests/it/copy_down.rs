@@ -236,6 +236,24 @@ async fn a_download_that_breaks_leaves_the_old_file_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_content_that_the_agent_cut_is_printed_but_never_passes_for_the_file() {
+    let disk = Disk::new();
+    fs::write(disk.there("/f"), "").unwrap();
+    let agent = disk.mock();
+    agent.on_read_file(|_| {
+        let mut content = FileContent::new("text/plain", "begin");
+        content.cut = true;
+        Ok(content)
+    });
+    let stderr = type_words(&agent, &["cp", ":/f", &disk.typed("f")]).await.failed(1);
+    assert_eq!(stderr, "agentctl: :/f: is larger than the agent reads of such files\n");
+    assert_eq!(names(&disk.here("")), [""; 0]);
+    let ran = type_words(&agent, &["cat", "/f"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "begin"));
+    assert_eq!(ran.stderr, "agentctl: /f: the agent reads no more of such a file\n");
+}
+
+#[tokio::test]
 async fn an_interrupted_download_leaves_nothing() {
     let disk = Disk::new();
     fs::write(disk.there("/f"), "new").unwrap();
