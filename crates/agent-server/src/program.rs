@@ -28,6 +28,9 @@ const MAX_WORKERS: usize = 8;
 /// Most threads for calls that may block, such as those on files.
 const MAX_BLOCKING: usize = 64;
 
+/// Longest wait for what was cut.
+const CUT_TIMEOUT: Duration = Duration::from_millis(250);
+
 /// The signals that mean something to the program.
 #[derive(Debug)]
 pub struct Signals {
@@ -120,10 +123,12 @@ pub fn fail(error: &(dyn Error + 'static), code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Ends the runtime without waiting for what was cut, and says how the stop went.
+/// Ends the runtime and says how the stop went.
+///
+/// Tasks that were cut get a moment to clear away what they have begun, such as unfinished files.
 pub fn finish(runtime: Runtime, logs: &Logs, stopped: Result<Stopped, StartError>) -> ExitCode {
-    runtime.shutdown_background();
-    logs.flush(Duration::from_secs(1));
+    runtime.shutdown_timeout(CUT_TIMEOUT);
+    logs.flush(CUT_TIMEOUT);
     match stopped {
         Ok(Stopped::Clean) => ExitCode::SUCCESS,
         Ok(Stopped::Cut) => ExitCode::from(FAILED),

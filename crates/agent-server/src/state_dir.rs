@@ -38,6 +38,8 @@ const WRITABLE_FOR_OTHERS: u32 = 0o022;
 /// Looks at the lock of another agent until its process id is in it, with this pause.
 const PID_TRIES: usize = 10;
 const PID_PAUSE: Duration = Duration::from_millis(10);
+/// How names of spooled uploads begin, as of every unfinished file (docs/protocol/files.md).
+const SPOOL_PREFIX: &[u8] = b".agentd-";
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
 
@@ -49,6 +51,7 @@ impl StateDir {
         let lock = lock(&lock_path, path)?;
         let state = Self { path: path.to_owned(), lock };
         state.write_pid().map_err(|source| StartError::StateDir { path: lock_path, source })?;
+        remove_unfinished(path);
         let run = state.run_dir();
         empty(&run)
             .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&run))
@@ -186,6 +189,15 @@ fn empty(dir: &Path) -> io::Result<()> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Removes the spooled uploads that a dead agent left; one that stays is in nobody's way.
+fn remove_unfinished(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(SPOOL_PREFIX) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

@@ -108,9 +108,11 @@ fn what_a_dead_agent_left_is_cleared_away() {
     fs::create_dir_all(run.join("ssh-agent")).unwrap();
     fs::write(run.join("agentd.json"), "old").unwrap();
     symlink(dir.path(), run.join("link")).unwrap();
+    let spooled = dir.path().join(".agentd-1-0");
+    fs::write(&spooled, "half an upload").unwrap();
     let state = StateDir::open(dir.path()).unwrap();
     assert_eq!(fs::read_dir(&run).unwrap().count(), 0);
-    assert!(kept.exists());
+    assert!(kept.exists() && !spooled.exists());
     fs::write(run.join("left"), "").unwrap();
     state.close();
     assert_eq!(fs::read_dir(&run).unwrap().count(), 0);

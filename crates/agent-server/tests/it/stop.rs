@@ -5,6 +5,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -53,6 +54,23 @@ fn ask_again(stream: &mut UnixStream) -> String {
         answer.extend(byte);
     }
     String::from_utf8(answer).unwrap()
+}
+
+/// Begins to write a file of ten bytes and returns when the agent asks for them.
+fn open_upload(daemon: &Daemon, path: &Path) -> UnixStream {
+    let mut stream = daemon.connect();
+    let path = path.to_str().unwrap();
+    write!(
+        stream,
+        "POST /api/v0/write-file?path={path} HTTP/1.1\r\nHost: localhost\r\n\
+         Content-Length: 10\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"01234").unwrap();
+    stream
 }
 
 fn begin_stop(daemon: &Daemon) {
@@ -143,4 +161,31 @@ fn the_last_answer_before_a_stop_is_complete() {
     send(&mut stream, "/api/v0/lifecycle", "");
     assert_eq!(receive(&mut stream).status, 200);
     assert_eq!(daemon.stop().code(), Some(0));
+}
+
+#[test]
+fn an_upload_that_is_under_way_finishes() {
+    let mut daemon = Setup::listening().start();
+    let path = daemon.dir.path().join("file");
+    let mut upload = open_upload(&daemon, &path);
+    begin_stop(&daemon);
+    upload.write_all(b"56789").unwrap();
+    assert_eq!(receive(&mut upload).status, 200);
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert_eq!(fs::read(&path).unwrap(), b"0123456789");
+}
+
+#[test]
+fn an_upload_that_is_cut_leaves_the_file_as_it_was() {
+    let mut daemon = Setup::listening().start();
+    let dir = daemon.dir.path().join("files");
+    fs::create_dir(&dir).unwrap();
+    let path = dir.join("file");
+    fs::write(&path, "before").unwrap();
+    let _upload = open_upload(&daemon, &path);
+    begin_stop(&daemon);
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.wait().code(), Some(1));
+    assert_eq!(fs::read(&path).unwrap(), b"before");
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing unfinished is left");
 }
