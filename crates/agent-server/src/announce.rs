@@ -24,7 +24,8 @@ pub fn listening(agent: &Agent, env: &Environment) {
     {
         warn!(error = agent_api::io_text(&error), "cannot tell the service manager");
     }
-    info!(http = ?info.http, http_unix = ?info.http_unix, version = info.version, "listening");
+    let (http, http_unix) = (info.http.join(","), info.http_unix.join(","));
+    info!(http, http_unix, version = info.version, "listening");
     let commands = commands(agent, env);
     if io::stderr().is_terminal() {
         // A person reads it once, so it is neither a line of the log nor worth a failure.
