@@ -1,5 +1,5 @@
 //! The bytes of an open file as a stream of chunks: from the page cache where they lie there, from
-//! the blocking pool else; flat memory, exact length.
+//! the blocking pool else, one chunk ahead; flat memory, exact length.
 
 use std::{
     fs::File,
@@ -10,20 +10,21 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use tokio::task::JoinHandle;
 
+use super::memory::{Chunk, Memory};
 use crate::sys;
 
 /// Bytes in one chunk, unless the part ends earlier. Larger ones fall out of the processor's
 /// cache between the copy from the page cache and the copy into the socket.
-const CHUNK_BYTES: usize = 256 * 1024;
+pub(super) const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The bytes of a file, or of a part of it, in chunks.
 ///
 /// Gives exactly the promised number of bytes or ends with an error: `UnexpectedEof` when the file
-/// has shrunk. Holds one chunk at a time.
+/// has shrunk. Holds two chunks at a time: one given away, one on its way from the disk.
 #[derive(Debug)]
 pub struct FileBody {
     state: State,
@@ -33,16 +34,19 @@ pub struct FileBody {
 enum State {
     /// Everything was read before.
     Whole(Option<Bytes>),
-    Streaming {
-        file: Arc<File>,
-        offset: u64,
-        remaining: u64,
-        /// The memory of the last chunk, taken back once its reader has let go of it.
-        memory: BytesMut,
-        /// A chunk on its way from the disk.
-        waiting: Option<JoinHandle<io::Result<BytesMut>>>,
-    },
+    Streaming(Streaming),
     Ended,
+}
+
+#[derive(Debug)]
+struct Streaming {
+    file: Arc<File>,
+    offset: u64,
+    remaining: u64,
+    memory: Memory,
+    /// The next chunk on its way from the disk; a file that once had to wait is read that way to
+    /// its end.
+    ahead: Option<JoinHandle<io::Result<Chunk>>>,
 }
 
 impl FileBody {
@@ -51,17 +55,21 @@ impl FileBody {
     }
 
     pub(super) fn streaming(file: File, offset: u64, length: u64) -> Self {
-        let state = State::Streaming {
+        let streaming = Streaming {
             file: Arc::new(file),
             offset,
             remaining: length,
-            memory: BytesMut::new(),
-            waiting: None,
+            memory: Memory::new(CHUNK_BYTES),
+            ahead: None,
         };
-        Self { state }
+        Self { state: State::Streaming(streaming) }
     }
 
     /// The bytes, when they were all read before the answer, as small ones are.
+    ///
+    /// # Errors
+    ///
+    /// The body itself, when it is to be streamed.
     pub fn into_whole(self) -> Result<Bytes, Self> {
         match self.state {
             State::Whole(bytes) => Ok(bytes.unwrap_or_default()),
@@ -80,30 +88,7 @@ impl Stream for FileBody {
         let polled = match &mut self.state {
             State::Ended => None,
             State::Whole(bytes) => bytes.take().filter(|bytes| !bytes.is_empty()).map(Ok),
-            State::Streaming { remaining: 0, .. } => None,
-            State::Streaming { file, offset, remaining, memory, waiting } => {
-                let wanted = chunk_size(*remaining);
-                let chunk = match waiting {
-                    Some(reading) => ready!(Pin::new(reading).poll(cx))
-                        .unwrap_or_else(|gone| Err(io::Error::other(gone))),
-                    None => match read_cached(file, *offset, wanted, memory) {
-                        Ok(Some(chunk)) => Ok(chunk),
-                        Ok(None) => {
-                            let reading = read_later(Arc::clone(file), *offset, wanted);
-                            *waiting = Some(reading);
-                            return self.poll_next(cx);
-                        }
-                        Err(error) => Err(error),
-                    },
-                };
-                *waiting = None;
-                let chunk = chunk.and_then(ended_early);
-                if let Ok(chunk) = &chunk {
-                    *offset += chunk.len() as u64;
-                    *remaining -= chunk.len() as u64;
-                }
-                Some(chunk.map(BytesMut::freeze))
-            }
+            State::Streaming(streaming) => ready!(streaming.poll_chunk(cx)),
         };
         if !matches!(polled, Some(Ok(_))) {
             self.state = State::Ended;
@@ -112,45 +97,65 @@ impl Stream for FileBody {
     }
 }
 
-fn chunk_size(remaining: u64) -> usize {
-    usize::try_from(remaining).map_or(CHUNK_BYTES, |rest| rest.min(CHUNK_BYTES))
-}
-
-/// Reads what is in the page cache; `None` if nothing is.
-fn read_cached(
-    file: &File,
-    offset: u64,
-    wanted: usize,
-    memory: &mut BytesMut,
-) -> io::Result<Option<BytesMut>> {
-    // Takes the memory of the last chunk back if its reader is done with it.
-    memory.reserve(CHUNK_BYTES);
-    memory.resize(wanted, 0);
-    match sys::read_cached(file.as_fd(), memory, offset)? {
-        None => {
-            memory.clear();
-            Ok(None)
+impl Streaming {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if self.remaining == 0 {
+            return Poll::Ready(None);
         }
-        Some(count) => Ok(Some(memory.split_to(count))),
+        let chunk = match &mut self.ahead {
+            Some(reading) => {
+                let read = ready!(Pin::new(reading).poll(cx));
+                read.unwrap_or_else(|gone| Err(io::Error::other(gone)))
+            }
+            None => match self.read_cached() {
+                Ok(Some(chunk)) => Ok(chunk),
+                Ok(None) => {
+                    self.ahead = Some(self.read_ahead());
+                    return self.poll_chunk(cx);
+                }
+                Err(error) => Err(error),
+            },
+        };
+        let waited = self.ahead.take().is_some();
+        let chunk = chunk.and_then(ended_early);
+        if let Ok(chunk) = &chunk {
+            self.offset += chunk.len() as u64;
+            self.remaining -= chunk.len() as u64;
+            if waited && self.remaining > 0 {
+                self.ahead = Some(self.read_ahead());
+            }
+        }
+        Poll::Ready(Some(chunk.map(Bytes::from_owner)))
+    }
+
+    fn wanted(&self) -> usize {
+        usize::try_from(self.remaining).map_or(CHUNK_BYTES, |rest| rest.min(CHUNK_BYTES))
+    }
+
+    /// Reads what is in the page cache; `None` if nothing is.
+    fn read_cached(&self) -> io::Result<Option<Chunk>> {
+        let mut chunk = self.memory.chunk(self.wanted());
+        let read = sys::read_cached(self.file.as_fd(), chunk.bytes_mut(), self.offset)?;
+        Ok(read.map(|count| chunk.shortened(count)))
+    }
+
+    /// Reads the next chunk on the blocking pool, while the last one is on its way to the client.
+    fn read_ahead(&self) -> JoinHandle<io::Result<Chunk>> {
+        let (file, offset) = (Arc::clone(&self.file), self.offset);
+        let mut chunk = self.memory.chunk(self.wanted());
+        tokio::task::spawn_blocking(move || {
+            loop {
+                match file.read_at(chunk.bytes_mut(), offset) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    read => return Ok(chunk.shortened(read?)),
+                }
+            }
+        })
     }
 }
 
-fn read_later(file: Arc<File>, offset: u64, wanted: usize) -> JoinHandle<io::Result<BytesMut>> {
-    tokio::task::spawn_blocking(move || {
-        let mut chunk = BytesMut::zeroed(wanted);
-        let count = loop {
-            match file.read_at(&mut chunk, offset) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read?,
-            }
-        };
-        chunk.truncate(count);
-        Ok(chunk)
-    })
-}
-
-fn ended_early(chunk: BytesMut) -> io::Result<BytesMut> {
-    if chunk.is_empty() {
+fn ended_early(chunk: Chunk) -> io::Result<Chunk> {
+    if chunk.len() == 0 {
         let text = "the file became shorter while it was read";
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
     }

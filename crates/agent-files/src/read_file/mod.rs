@@ -3,6 +3,7 @@
 mod body;
 mod conditions;
 mod media_type;
+mod memory;
 pub(crate) mod pseudo;
 
 use std::{fs::File, os::fd::AsFd, path::Path, time::SystemTime};

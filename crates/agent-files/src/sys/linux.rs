@@ -25,20 +25,26 @@ static CACHED_CALLS_REFUSED: AtomicBool = AtomicBool::new(false);
 /// Devices of file systems that answer from memory without asking anybody.
 ///
 /// Bounded by the number of local file systems mounted while the process runs.
-static LOCAL_DEVICES: RwLock<Vec<(u32, u32)>> = RwLock::new(Vec::new());
+static LOCAL_DEVICES: RwLock<Vec<Device>> = RwLock::new(Vec::new());
+
+/// A mounted file system that answers from memory.
+struct Device {
+    /// Major and minor number.
+    number: (u32, u32),
+    /// Whether its files are nothing but memory, so that reading them never waits for a disk.
+    ///
+    /// tmpfs refuses `RWF_NOWAIT` although it could not wait either, unless its pages were swapped
+    /// out, which costs what any memory costs then.
+    is_memory: bool,
+}
+
+/// The number of tmpfs (statfs(2)).
+const TMPFS: u64 = 0x0102_1994;
 
 /// File systems whose `open` and cached reads never wait for a network or another process
 /// (statfs(2) lists the numbers): ext2-4, XFS, Btrfs, tmpfs, overlayfs, F2FS, ZFS, bcachefs.
-const LOCAL_FILE_SYSTEMS: [u64; 8] = [
-    0xef53,
-    0x5846_5342,
-    0x9123_683e,
-    0x0102_1994,
-    0x794c_7630,
-    0xf2f5_2010,
-    0x2fc1_2fc1,
-    0xca45_1a4e,
-];
+const LOCAL_FILE_SYSTEMS: [u64; 8] =
+    [0xef53, 0x5846_5342, 0x9123_683e, TMPFS, 0x794c_7630, 0xf2f5_2010, 0x2fc1_2fc1, 0xca45_1a4e];
 
 /// Opens a file for reading if that needs no waiting; `None` says to open it elsewhere.
 ///
@@ -53,7 +59,7 @@ pub(crate) fn open_cached(path: &Path) -> Option<OwnedFd> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     let stat = rustix::fs::statx(&place, c"", flags, StatxFlags::TYPE).ok()?;
     let device = (stat.stx_dev_major, stat.stx_dev_minor);
-    if !LOCAL_DEVICES.read().contains(&device) {
+    if !LOCAL_DEVICES.read().iter().any(|known| known.number == device) {
         return None;
     }
     open_in_cache(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)
@@ -74,14 +80,25 @@ fn open_in_cache(path: &Path, flags: OFlags) -> Option<OwnedFd> {
 /// Learns whether the file system of an open file is local; may wait.
 pub(crate) fn learn_locality(file: BorrowedFd<'_>) {
     let Ok(stat) = rustix::fs::fstat(file) else { return };
-    let device = (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
-    if LOCAL_DEVICES.read().contains(&device) {
+    let number = number_of(&stat);
+    if LOCAL_DEVICES.read().iter().any(|known| known.number == number) {
         return;
     }
     let Ok(fs) = rustix::fs::fstatfs(file) else { return };
-    if u64::try_from(fs.f_type).is_ok_and(|kind| LOCAL_FILE_SYSTEMS.contains(&kind)) {
-        LOCAL_DEVICES.write().push(device);
+    let Ok(kind) = u64::try_from(fs.f_type) else { return };
+    if LOCAL_FILE_SYSTEMS.contains(&kind) {
+        LOCAL_DEVICES.write().push(Device { number, is_memory: kind == TMPFS });
     }
+}
+
+fn number_of(stat: &rustix::fs::Stat) -> (u32, u32) {
+    (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev))
+}
+
+fn is_memory(file: BorrowedFd<'_>) -> bool {
+    let Ok(stat) = rustix::fs::fstat(file) else { return false };
+    let number = number_of(&stat);
+    LOCAL_DEVICES.read().iter().any(|known| known.is_memory && known.number == number)
 }
 
 /// Reads what the page cache holds, at most the spare capacity of `buffer`, and appends it.
@@ -95,6 +112,9 @@ pub(crate) fn read_cached(
     let mut parts = [io::IoSliceMut::new(buffer)];
     match rustix::io::preadv2(file, &mut parts, offset, ReadWriteFlags::NOWAIT) {
         Ok(count) => Ok(Some(count)),
+        Err(Errno::OPNOTSUPP) if is_memory(file) => {
+            Ok(Some(rustix::io::pread(file, buffer, offset)?))
+        }
         Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => Ok(None),
         Err(error) => Err(error.into()),
     }
