@@ -13,6 +13,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{BoxedStream, Failure, SendResult};
 use crate::{Error, client::Upload};
 
+/// Bytes of one download that wait for a slow reader.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+/// Bytes of all downloads that wait. When they reach this, no call gets an answer until somebody
+/// reads, so it has room for 64 downloads that nobody reads.
+const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;
+
 /// The connection on one stream.
 pub(crate) struct Shared {
     /// The stream until the first call.
@@ -87,7 +93,11 @@ impl Shared {
         let states = self.sender.clone();
         let connection = async move {
             let mut builder = http2::Builder::new(executor);
-            match builder.timer(TokioTimer::new()).handshake(TokioIo::new(stream)).await {
+            builder
+                .timer(TokioTimer::new())
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW);
+            match builder.handshake(TokioIo::new(stream)).await {
                 Ok((sender, driver)) => {
                     states.send_replace(State::Ready(sender));
                     drop(states);

@@ -166,6 +166,28 @@ async fn contents_go_both_ways() {
 }
 
 #[tokio::test]
+async fn downloads_that_nobody_reads_hold_nothing_up() {
+    let (stream, _tasks) = serve(|request| async move {
+        match request.uri().path() {
+            "/" => reply(200, r#"{"message": "hello"}"#),
+            _ => Response::new(Full::new(vec![7; 8 << 20].into())),
+        }
+    });
+    let client = AgentClient::from_stream(stream);
+    let mut unread = Vec::new();
+    for _ in 0..16 {
+        let read = ReadFileRequest { path: "/a".into(), ..Default::default() };
+        let mut body = client.read_file(read).await.unwrap().body;
+        // Enough to know that the agent has begun to fill the window.
+        timeout(SOON, body.next()).await.unwrap().unwrap().unwrap();
+        unread.push(body);
+    }
+    for _ in 0..8 {
+        timeout(SOON, client.get_greeting()).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_early_answer_to_an_upload_is_the_result() {
     let (stream, _tasks) = serve(|_| async { reply(409, r#"{"message": "precondition"}"#) });
     let client = AgentClient::from_stream(stream);
