@@ -15,7 +15,7 @@ use axum::{
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 use tower::ServiceExt;
-use tracing::{Instrument, debug_span};
+use tracing::{Instrument, info_span};
 
 use crate::{
     Access, Failure, Observer, Peer,
@@ -48,7 +48,7 @@ impl App {
         let version = request.version();
         let route = routes::find(request.uri().path());
         let operation = route.map_or("unknown", |route| route.operation);
-        let span = debug_span!(
+        let span = info_span!(
             "http.request",
             request.id = id.to_str().unwrap_or_default(),
             operation,
@@ -107,7 +107,7 @@ impl App {
         has_origin: bool,
         request: &Request<Body>,
     ) -> Result<Admitted, Failure> {
-        if has_origin && admission::is_preflight(request.method(), request.headers()) {
+        if has_origin && admission::is_preflight(request.method()) {
             return Ok(Admitted::Preflight);
         }
         if self.requests.is_draining() {

@@ -14,7 +14,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::workspace::Workspace;
 use crate::{setup, shell};
 use table::Table;
 
@@ -70,24 +69,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("kept in {RESULTS}");
     }
     Ok(())
-}
-
-/// Builds a program of a member as it is released and returns where it is.
-///
-/// # Errors
-///
-/// It does not build.
-fn release_binary(package: &str, program: &str) -> Result<PathBuf> {
-    shell::run(shell::cargo().args([
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        package,
-        "--bin",
-        program,
-    ]))?;
-    Ok(Workspace::load()?.target_directory.join("release").join(program))
 }
 
 /// Builds the agent as it is shipped and returns where it is.

@@ -8,8 +8,9 @@ use tracing::{Metadata, level_filters::LevelFilter};
 /// A level for everything, and levels for targets that begin with a text.
 ///
 /// Written as `info`, or as a list such as `warn,agent_files=debug`. The longest target that fits
-/// an event decides. Spans are taken up to `debug` whatever the level, because a line is of little
-/// use without the request it belongs to.
+/// an event decides. Spans are taken up to `info` whatever the level, because a line is of little
+/// use without the request it belongs to; the spans of operations are `debug` and cost nothing
+/// until they are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter {
     level: LevelFilter,
@@ -51,14 +52,14 @@ impl LogFilter {
     /// Whether something is logged; depends on the place in the code alone.
     pub(crate) fn is_enabled(&self, metadata: &Metadata<'_>) -> bool {
         let level = self.level_of(metadata.target());
-        let level = if metadata.is_span() { level.max(LevelFilter::DEBUG) } else { level };
+        let level = if metadata.is_span() { level.max(LevelFilter::INFO) } else { level };
         *metadata.level() <= level
     }
 
     /// The most verbose level that anything is logged at.
     pub(crate) fn max_level(&self) -> LevelFilter {
         let of_targets = self.targets.iter().map(|(_, level)| *level);
-        of_targets.fold(self.level.max(LevelFilter::DEBUG), LevelFilter::max)
+        of_targets.fold(self.level.max(LevelFilter::INFO), LevelFilter::max)
     }
 
     fn level_of(&self, target: &str) -> LevelFilter {

@@ -13,7 +13,7 @@ use super::agent::Agent;
 use super::client::{Address, Client};
 use super::table::{Figure, Quantity, Table, Target};
 use super::times::{Times, in_turns, time};
-use super::{release_binary, static_binary};
+use super::static_binary;
 use references::Nginx;
 
 const GIB: u64 = 1024 * 1024 * 1024;
@@ -34,8 +34,8 @@ struct Places {
 ///
 /// A program does not build or start, a reference is missing, or an answer is not the expected one.
 pub(super) fn measure() -> Result<Table> {
-    let program = release_binary("agent-server", "agentd")?;
-    let fixed = static_binary()?;
+    // What is measured is what is shipped.
+    let program = static_binary()?;
     let places = Places {
         disk: tempfile::tempdir()?,
         memory: tempfile::tempdir_in("/dev/shm").context("the bench writes to a tmpfs")?,
@@ -51,7 +51,7 @@ pub(super) fn measure() -> Result<Table> {
     figures.push(list(&agent, &places)?);
     figures.push(edit(&agent, &places)?);
     drop(agent);
-    figures.extend(costs(&fixed)?);
+    figures.extend(costs(&program)?);
     Ok(Table { figures })
 }
 
