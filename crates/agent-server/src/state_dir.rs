@@ -201,10 +201,16 @@ fn remove_unfinished(dir: &Path) {
     }
 }
 
-/// Reads a file of the user's choice: a link or a pipe is as good as any.
+/// Reads a file of the user's choice, also through a link; a FIFO without a writer, for example,
+/// would hold up the start, so it must be a regular file.
 fn read_token_file(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
     let mut content = Vec::new();
-    File::open(path)?.take(MAX_TOKEN_BYTES as u64 + 1).read_to_end(&mut content)?;
+    file.take(MAX_TOKEN_BYTES as u64 + 1).read_to_end(&mut content)?;
     Ok(content)
 }
 

@@ -89,6 +89,23 @@ fn a_token_file_must_have_a_token() {
 }
 
 #[test]
+fn a_token_file_that_is_a_fifo_does_not_hold_up_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::open(dir.path()).unwrap();
+    let fifo = dir.path().join("fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    let error = state.token(Some(&fifo)).unwrap_err();
+    assert!(matches!(error, StartError::ReadToken { .. }), "{error}");
+}
+
+#[test]
 fn a_second_agent_is_told_about_the_first() {
     let dir = tempfile::tempdir().unwrap();
     let first = StateDir::open(dir.path()).unwrap();
