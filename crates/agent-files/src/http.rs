@@ -172,8 +172,7 @@ impl<S: Send + Sync> FromRequest<S> for ListDirectory {
         let directory = match query.path {
             Some(path) => DirectoryRef::Path(path),
             None => {
-                let request = Request::from_parts(parts, body);
-                let Body(relative) = Body::from_request(request, state).await?;
+                let Body(relative) = Body::read(body).await?;
                 DirectoryRef::Relative(relative)
             }
         };

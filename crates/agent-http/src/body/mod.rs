@@ -1,5 +1,7 @@
 //! JSON bodies of requests: read within a limit, checked, and refused with the path of the field.
 
+mod strict;
+
 use agent_api::{
     Classify, ErrorCode, FieldError,
     limits::{MAX_JSON_BODY_BYTES, MAX_JSON_DEPTH},
@@ -8,16 +10,26 @@ use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
-use crate::Failure;
+use strict::Strict;
+
+use crate::{Failure, Query};
 
 /// A JSON body, extracted.
 ///
 /// One JSON object in UTF-8, at most [`MAX_JSON_BODY_BYTES`] bytes and [`MAX_JSON_DEPTH`] levels;
-/// its `Content-Type` does not matter.
+/// its `Content-Type` does not matter. As an extractor it is for routes without parameters in the
+/// query, and refuses any; others read the query and then [`Body::read`].
 #[derive(Clone, Copy, Debug)]
 pub struct Body<T>(pub T);
+
+/// The query of a route that has no parameters.
+#[derive(Deserialize)]
+struct NoParameters {}
 
 /// Why a body was refused.
 #[derive(Debug)]
@@ -37,14 +49,24 @@ impl<T: DeserializeOwned> Body<T> {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
         Ok(Self(parse(bytes)?))
     }
+
+    /// Reads an object that is still arriving.
+    ///
+    /// # Errors
+    ///
+    /// As [`Body::from_bytes`]; [`ErrorCode::TooLarge`] beyond [`MAX_JSON_BODY_BYTES`], at once
+    /// when the length is known.
+    pub async fn read(body: axum::body::Body) -> Result<Self, Failure> {
+        Self::from_bytes(&collect(body).await?)
+    }
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
-        let bytes = collect(request.into_body()).await?;
-        Self::from_bytes(&bytes)
+        let _: Query<NoParameters> = Query::parse(request.uri().query().unwrap_or_default())?;
+        Self::read(request.into_body()).await
     }
 }
 
@@ -73,14 +95,21 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
         Some(b'{') => {}
         Some(_) => return Err(not_json("the body must be one JSON object")),
     }
+    // serde_json does not look into the texts of fields that it skips.
+    let text = str::from_utf8(bytes).map_err(|error| not_json(&error.to_string()))?;
     if depth(bytes) > MAX_JSON_DEPTH {
         return Err(not_json("the body is nested deeper than 128 levels"));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     // serde_json's own limit is one level lower and leaves out the fields it skips; `depth` has
     // bounded the recursion already.
     deserializer.disable_recursion_limit();
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let strict = Strict(&mut deserializer);
+    let value = serde_path_to_error::deserialize(strict).map_err(|error| {
+        // A field is only at fault in a body that is JSON to its end.
+        if let Err(error) = whole(text) {
+            return not_json(&error.to_string());
+        }
         let path = error.path().to_string();
         let cause = error.into_inner();
         match cause.classify() {
@@ -93,6 +122,14 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
     })?;
     deserializer.end().map_err(|error| not_json(&error.to_string()))?;
     Ok(value)
+}
+
+/// Checks that a text, whose depth is bounded, is one JSON value.
+fn whole(text: &str) -> serde_json::Result<()> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.disable_recursion_limit();
+    IgnoredAny::deserialize(&mut deserializer)?;
+    deserializer.end()
 }
 
 /// Deepest nesting of brackets outside strings; of malformed JSON any number.
@@ -170,7 +207,10 @@ impl Classify for BodyError {
 
 #[cfg(test)]
 mod tests {
-    use agent_api::{EditFilesRequest, MakeDirectoryRequest};
+    use agent_api::{
+        EditFilesRequest, FindFilesRequest, MakeDirectoryRequest, RelativeDirectory,
+        SearchFilesRequest,
+    };
 
     use super::*;
 
@@ -189,7 +229,23 @@ mod tests {
             assert!(message.contains("valid JSON"), "{json}: {message}");
             assert!(fields.is_empty());
         }
-        assert!(parse::<MakeDirectoryRequest>(b"{\"path\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn a_body_must_be_utf8_where_it_is_ignored_too() {
+        for json in [&b"{\"path\":\"\xff\"}"[..], b"{\"color\":\"\xff\"}", b"{\"\xff\":1}"] {
+            let error = parse::<MakeDirectoryRequest>(json).unwrap_err();
+            assert!(error.to_string().contains("valid JSON"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_json_to_its_end_has_no_field_at_fault() {
+        for json in [r#"{"path": 1,"#, r#"{"path": 1} x"#, r#"{"path": 1, "x": [}"#] {
+            let (message, fields) = refused::<MakeDirectoryRequest>(json);
+            assert!(message.contains("valid JSON"), "{json}: {message}");
+            assert!(fields.is_empty());
+        }
     }
 
     #[test]
@@ -215,6 +271,36 @@ mod tests {
         for (json, field) in cases {
             let (_, fields) = refused::<EditFilesRequest>(json);
             assert_eq!(fields, [field], "{json}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_no_object_and_a_variant_is_a_text() {
+        fn check<T: DeserializeOwned + std::fmt::Debug>(json: &str, field: &str) {
+            assert_eq!(refused::<T>(json).1, [field], "{json}");
+        }
+        check::<EditFilesRequest>(r#"{"files": [["/f", null, []]]}"#, "files[0]");
+        check::<EditFilesRequest>(r#"{"files": [{"edits": [["a"]]}]}"#, "files[0].edits[0]");
+        check::<SearchFilesRequest>(r#"{"case": 1}"#, "case");
+        check::<SearchFilesRequest>(r#"{"case": {"smart": null}}"#, "case");
+        check::<SearchFilesRequest>(r#"{"case": "loud"}"#, "case");
+        check::<FindFilesRequest>(r#"{"kinds": ["file", true]}"#, "kinds[1]");
+        check::<RelativeDirectory>(r#"{"relativity": ["home"]}"#, "relativity");
+        let request: SearchFilesRequest = parse(br#"{"case": "smart"}"#).unwrap();
+        assert_eq!(request.case, agent_api::SearchCase::Smart);
+    }
+
+    #[tokio::test]
+    async fn a_route_without_parameters_refuses_a_query() {
+        async fn extract(uri: &str) -> Result<Body<MakeDirectoryRequest>, Failure> {
+            let request = Request::builder().uri(uri).body("{}".into()).unwrap();
+            Body::from_request(request, &()).await
+        }
+        for uri in ["/make-directory", "/make-directory?", "/make-directory?&"] {
+            assert!(extract(uri).await.is_ok(), "{uri}");
+        }
+        for uri in ["/make-directory?path=/a", "/make-directory?color"] {
+            assert_eq!(extract(uri).await.unwrap_err().code(), ErrorCode::InvalidArgument, "{uri}");
         }
     }
 
