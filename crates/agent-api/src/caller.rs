@@ -38,12 +38,23 @@ pub enum CallerError {
     TooManyAncestors,
 }
 
+impl ChatId {
+    /// Reads a UUID; `None` for the nil UUID, which names no chat.
+    ///
+    /// # Errors
+    ///
+    /// [`CallerError::ChatId`] when the text is not a UUID.
+    pub fn parse_unless_nil(text: &str) -> Result<Option<Self>, CallerError> {
+        let id = Uuid::try_parse(text).map_err(|_| CallerError::ChatId)?;
+        Ok((!id.is_nil()).then_some(Self(id)))
+    }
+}
+
 impl FromStr for ChatId {
     type Err = CallerError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let id = Uuid::try_parse(text).map_err(|_| CallerError::ChatId)?;
-        if id.is_nil() { Err(CallerError::ChatId) } else { Ok(Self(id)) }
+        Self::parse_unless_nil(text)?.ok_or(CallerError::ChatId)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use agent_api::{
     ANCESTOR_CHAT_IDS_HEADER, CHAT_ID_HEADER, Caller, CallerError, ChatId, Classify, ErrorCode,
-    FieldError,
+    FieldError, limits::MAX_ANCESTOR_CHATS,
 };
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, HeaderValue, request::Parts};
@@ -59,9 +59,16 @@ fn text(value: &HeaderValue) -> Result<&str, String> {
     value.to_str().map_err(|_| "the value is not printable ASCII".to_owned())
 }
 
+/// Reads the list; the nil UUID in it is a UUID, but no chat that anything could be recorded for.
 fn parse_ancestors(text: &str) -> Result<Vec<ChatId>, String> {
-    serde_json::from_str(text)
-        .map_err(|error| format!("the value must be a JSON array of UUID strings: {error}"))
+    let refused =
+        |reason: String| format!("the value must be a JSON array of UUID strings: {reason}");
+    let ids: Vec<String> = serde_json::from_str(text).map_err(|e| refused(e.to_string()))?;
+    if ids.len() > MAX_ANCESTOR_CHATS {
+        return Err(said(CallerError::TooManyAncestors));
+    }
+    let chats = ids.iter().map(|id| ChatId::parse_unless_nil(id)).filter_map(Result::transpose);
+    chats.collect::<Result<_, _>>().map_err(|error| refused(error.to_string()))
 }
 
 impl std::fmt::Display for ChatError {
@@ -105,6 +112,9 @@ mod tests {
         assert_eq!(read(&[], &[]).unwrap(), Caller::anonymous());
         let caller = read(&[A], &[&format!(r#"["{B}","{A}","{B}"]"#)]).unwrap();
         assert_eq!(caller.chat, A.parse().ok());
+        assert_eq!(caller.ancestors, [B.parse().unwrap()]);
+        let nil = "00000000-0000-0000-0000-000000000000";
+        let caller = read(&[A], &[&format!(r#"["{nil}","{B}"]"#)]).unwrap();
         assert_eq!(caller.ancestors, [B.parse().unwrap()]);
     }
 
