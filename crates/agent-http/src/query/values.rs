@@ -3,14 +3,14 @@
 
 use std::cell::RefCell;
 
-use agent_api::{FieldError, limits::MAX_QUERY_INTEGER};
+use agent_api::limits::MAX_QUERY_INTEGER;
 use serde::{
     Deserializer,
     de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, Visitor},
     forward_to_deserialize_any,
 };
 
-use super::decode::Pair;
+use super::{decode::Pair, notes::Notes};
 
 /// Most tries to read a struct; each one notes a refusal more, and a struct has far fewer fields.
 const MAX_TRIES: usize = 64;
@@ -19,40 +19,27 @@ const MAX_TRIES: usize = 64;
 ///
 /// A refusal that serde cannot go on after is noted, replaced by a placeholder, and the struct is
 /// read again, so that the fields behind it are checked too.
-pub(super) fn read<T: DeserializeOwned>(
-    pairs: &[Pair],
-    refused: &mut Vec<FieldError>,
-) -> Option<T> {
-    let notes = RefCell::new(std::mem::take(refused));
+pub(super) fn read<T: DeserializeOwned>(pairs: &[Pair], notes: &RefCell<Notes>) -> Option<T> {
     let mut fields: Vec<(&str, &str)> = pairs.iter().map(|p| (&*p.name, &*p.value)).collect();
-    let mut value = None;
     for _ in 0..MAX_TRIES {
-        match T::deserialize(Parameters { fields: &fields, notes: &notes }) {
-            Ok(read) => {
-                value = Some(read);
-                break;
-            }
+        match T::deserialize(Parameters { fields: &fields, notes }) {
+            Ok(read) => return Some(read),
             Err(Error::Missing(name)) => {
-                note(&notes, name, format!("\"{name}\" is required"));
+                note(notes, name, format!("\"{name}\" is required"));
                 fields.push((name, "-"));
             }
             Err(Error::Refused(name)) => fields.retain(|(field, _)| *field != name),
             Err(Error::Other(text)) => {
-                note(&notes, "", text);
+                note(notes, "", text);
                 break;
             }
         }
     }
-    *refused = notes.into_inner();
-    value
+    None
 }
 
-/// Adds a refusal unless the parameter has one already: the first reason is the one to fix.
-fn note(notes: &RefCell<Vec<FieldError>>, name: &str, detail: String) {
-    let mut notes = notes.borrow_mut();
-    if notes.iter().all(|note| note.field != name) {
-        notes.push(FieldError::new(name, detail));
-    }
+fn note(notes: &RefCell<Notes>, name: &str, detail: impl Into<String>) {
+    notes.borrow_mut().add(name, detail);
 }
 
 #[derive(Debug)]
@@ -87,7 +74,7 @@ impl serde::de::Error for Error {
 /// The whole query, as a struct.
 struct Parameters<'a> {
     fields: &'a [(&'a str, &'a str)],
-    notes: &'a RefCell<Vec<FieldError>>,
+    notes: &'a RefCell<Notes>,
 }
 
 impl<'de, 'a: 'de> Deserializer<'de> for Parameters<'a> {
@@ -102,9 +89,9 @@ impl<'de, 'a: 'de> Deserializer<'de> for Parameters<'a> {
         let mut accepted: Vec<(&'static str, &str)> = Vec::new();
         for (name, value) in self.fields {
             match known.iter().find(|k| *k == name) {
-                None => note(self.notes, name, "unknown parameter".to_owned()),
+                None => note(self.notes, name, "unknown parameter"),
                 Some(name) if accepted.iter().any(|(seen, _)| seen == name) => {
-                    note(self.notes, name, "the parameter is given twice".to_owned());
+                    note(self.notes, name, "the parameter is given twice");
                 }
                 Some(name) => accepted.push((name, value)),
             }
@@ -125,7 +112,7 @@ impl<'de, 'a: 'de> Deserializer<'de> for Parameters<'a> {
 struct Fields<'a> {
     rest: std::vec::IntoIter<(&'static str, &'a str)>,
     value: Option<(&'static str, &'a str)>,
-    notes: &'a RefCell<Vec<FieldError>>,
+    notes: &'a RefCell<Notes>,
 }
 
 impl<'de, 'a: 'de> MapAccess<'de> for Fields<'a> {
@@ -162,7 +149,7 @@ struct Value<'a> {
     name: &'static str,
     text: &'a str,
     is_required: bool,
-    notes: &'a RefCell<Vec<FieldError>>,
+    notes: &'a RefCell<Notes>,
 }
 
 impl Value<'_> {
@@ -181,7 +168,7 @@ impl Value<'_> {
                 _ => "the value is too large",
             }
         };
-        note(self.notes, self.name, refusal.to_owned());
+        note(self.notes, self.name, refusal);
         0
     }
 }
@@ -198,7 +185,7 @@ impl<'de, 'a: 'de> Deserializer<'de> for Value<'a> {
             "true" => visitor.visit_bool(true),
             "false" => visitor.visit_bool(false),
             _ => {
-                note(self.notes, self.name, "the value must be `true` or `false`".to_owned());
+                note(self.notes, self.name, "the value must be `true` or `false`");
                 visitor.visit_bool(false)
             }
         }
