@@ -12,6 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio_util::task::TaskTracker;
 
+use crate::serve::InFlight;
+
 /// Most bytes taken off the socket after the answer.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Longest time spent on it; then the connection closes under the client.
@@ -26,14 +28,17 @@ where
     inner: Option<B>,
     tasks: TaskTracker,
     expects_continue: bool,
+    /// While the body is on its way its bytes are not the head of another request, also after the
+    /// answer.
+    busy: InFlight,
 }
 
 impl<B: Body<Data = Bytes> + Send + Unpin + 'static> DrainedBody<B>
 where
     B::Error: Send,
 {
-    pub(crate) fn new(body: B, tasks: TaskTracker, expects_continue: bool) -> Self {
-        Self { inner: Some(body), tasks, expects_continue }
+    pub(crate) fn new(body: B, tasks: TaskTracker, expects_continue: bool, busy: InFlight) -> Self {
+        Self { inner: Some(body), tasks, expects_continue, busy }
     }
 }
 
@@ -74,7 +79,12 @@ where
         let Some(body) = self.inner.take() else { return };
         let is_worth_it = !body.is_end_stream() && !self.expects_continue;
         if is_worth_it && tokio::runtime::Handle::try_current().is_ok() {
-            self.tasks.spawn(tokio::time::timeout(MAX_TIME, drain(body)));
+            let busy = self.busy.clone();
+            self.tasks.spawn(async move {
+                // Whether all of it was taken shows on the connection.
+                let _ = tokio::time::timeout(MAX_TIME, drain(body)).await;
+                drop(busy);
+            });
         }
     }
 }

@@ -38,9 +38,16 @@ struct State {
     idle_since: Instant,
     /// When the first byte of the head being read arrived.
     head_since: Option<Instant>,
-    /// Frames without a request (pings, settings) are no head, so only idleness counts.
-    is_http2: bool,
-    is_new: bool,
+    /// How many of the connection's first bytes are those of the HTTP/2 preface, however they are
+    /// split. Frames without a request (pings, settings) are no head, so that after the whole
+    /// preface only idleness counts.
+    preface: Preface,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Preface {
+    Matched(usize),
+    Other,
 }
 
 /// Keeps its connection at work until dropped.
@@ -55,19 +62,17 @@ impl Activity {
             in_flight: 0,
             idle_since: Instant::now(),
             head_since: None,
-            is_http2: false,
-            is_new: true,
+            preface: Preface::Matched(0),
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
     fn received(&self, bytes: &[u8]) {
         let mut state = self.state.lock();
-        if state.is_new {
-            state.is_new = false;
-            state.is_http2 = bytes.starts_with(HTTP2_PREFACE);
-        }
-        if state.in_flight == 0 && state.head_since.is_none() && !state.is_http2 {
+        state.preface = state.preface.followed_by(bytes);
+        if state.preface == Preface::WHOLE {
+            state.head_since = None;
+        } else if state.in_flight == 0 && state.head_since.is_none() {
             state.head_since = Some(Instant::now());
         }
     }
@@ -87,6 +92,23 @@ impl Activity {
             (0, None) => Some(state.idle_since + idle),
             _ => None,
         }
+    }
+}
+
+impl Clone for InFlight {
+    fn clone(&self) -> Self {
+        self.activity.begin()
+    }
+}
+
+impl Preface {
+    const WHOLE: Self = Self::Matched(HTTP2_PREFACE.len());
+
+    fn followed_by(self, bytes: &[u8]) -> Self {
+        let Self::Matched(count) = self else { return Self::Other };
+        let rest = &HTTP2_PREFACE[count..];
+        let length = rest.len().min(bytes.len());
+        if rest[..length] == bytes[..length] { Self::Matched(count + length) } else { Self::Other }
     }
 }
 
@@ -187,10 +209,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn frames_of_http2_are_no_head() {
-        let activity = Activity::new();
-        activity.received(b"PRI * HTTP/2.0\r\n");
-        activity.received(b"ping");
-        assert_eq!(activity.deadline(HEAD, IDLE), Some(Instant::now() + IDLE));
+    async fn frames_of_http2_are_no_head_however_they_arrive() {
+        let cases: [(&[&[u8]], Duration); 4] = [
+            (&[b"PRI * HTTP/2.0\r\n", b"ping"], IDLE),
+            (&[b"P", b"RI * HTTP/2.0\r\n", b"ping"], IDLE),
+            (&[b"P"], HEAD),
+            (&[b"P", b"OST / HTTP/1.1\r\n", b"PRI"], HEAD),
+        ];
+        for (parts, limit) in cases {
+            let activity = Activity::new();
+            for part in parts {
+                activity.received(part);
+            }
+            assert_eq!(activity.deadline(HEAD, IDLE), Some(Instant::now() + limit), "{parts:?}");
+        }
     }
 }

@@ -4,9 +4,9 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use http::{HeaderMap, Request, Response, header};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, rt::Executor};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use tokio::{
@@ -14,6 +14,7 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::Instant,
 };
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Config, Peer, Shared,
@@ -48,7 +49,7 @@ where
     let config = shared.config;
     let activity = Activity::new();
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
-    let builder = builder(&config);
+    let builder = builder(&shared);
     {
         let (shared, requests) = (Arc::clone(&shared), activity.clone());
         let service = hyper::service::service_fn(move |request| {
@@ -77,8 +78,30 @@ where
     shared.app.observer.connection_closed(listener);
 }
 
-fn builder(config: &Config) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+/// Runs the requests of HTTP/2, which are tasks of their own, as tasks of the server.
+#[derive(Clone)]
+struct Streams {
+    tasks: TaskTracker,
+    abort: CancellationToken,
+}
+
+impl<F> Executor<F> for Streams
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, stream: F) {
+        let abort = self.abort.clone();
+        self.tasks.spawn(async move {
+            abort.run_until_cancelled(stream).await;
+        });
+    }
+}
+
+fn builder(shared: &Shared) -> auto::Builder<Streams> {
+    let config = &shared.config;
+    let streams = Streams { tasks: shared.tasks.clone(), abort: shared.abort.clone() };
+    let mut builder = auto::Builder::new(streams);
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -120,10 +143,12 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let busy = activity.begin();
+    let sending = busy.clone();
     let open = shared.app.requests.open();
     let tasks = shared.tasks.clone();
     let expects_continue = expects_continue(request.headers());
-    let request = request.map(|body| Body::new(DrainedBody::new(body, tasks, expects_continue)));
+    let request =
+        request.map(|body| Body::new(DrainedBody::new(body, tasks, expects_continue, sending)));
     let response = shared.app.answer(&peer, request).await;
     Ok(response.map(|body| Body::new(OpenBody::new(body, open, busy))))
 }

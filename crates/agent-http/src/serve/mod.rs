@@ -23,6 +23,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
+pub(crate) use activity::InFlight;
 pub use listener::Listener;
 pub use peer::{Peer, PeerAddress, Trust};
 pub(crate) use requests::Requests;

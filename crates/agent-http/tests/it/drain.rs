@@ -1,6 +1,6 @@
 //! The end of a server: open requests finish, late ones are told, hung ones are cut.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use agent_http::{Access, Config};
 
@@ -51,6 +51,28 @@ async fn a_hung_request_is_cut_after_the_grace() {
     fixture.gate.entered.acquire().await.unwrap().forget();
     assert!(!fixture.server.shutdown(Duration::from_secs(10)).await);
     assert!(client.answer().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hung_request_over_http2_is_cut_and_none_of_it_is_left() {
+    let fixture = Fixture::new();
+    let mut client = fixture.client();
+    let handlers = || Arc::strong_count(&fixture.gate.go_on);
+    let before = handlers();
+    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
+    // GET over http from the static table (RFC 7541 appendix A), then path and authority in full.
+    let (path, host) = ("/api/v0/resolve-path", "localhost");
+    let mut block = vec![0x82, 0x86, 0x04, 20];
+    block.extend(path.bytes().chain([0x01, 9]).chain(host.bytes()));
+    // HEADERS on stream 1 that end both the head and the stream (RFC 9113 section 6.2).
+    let length = u8::try_from(block.len()).unwrap();
+    client.send([0, 0, length, 1, 0x05, 0, 0, 0, 1]).await;
+    client.send(block).await;
+    fixture.gate.entered.acquire().await.unwrap().forget();
+    assert!(handlers() > before);
+    assert!(!fixture.server.shutdown(Duration::from_secs(10)).await);
+    assert_eq!(handlers(), before);
 }
 
 #[tokio::test]

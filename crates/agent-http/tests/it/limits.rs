@@ -27,6 +27,20 @@ async fn an_idle_connection_lives_a_minute_and_not_forever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_follows_its_answer_is_no_head() {
+    let fixture = Fixture::new();
+    let mut client = fixture.client();
+    client.send("POST /api/v0/write-file HTTP/1.1\r\nHost: localhost\r\n").await;
+    client.send("Content-Length: 10\r\n\r\n").await;
+    assert_eq!(client.answer().await.unwrap().status(), 409);
+    client.send("0123456789").await;
+    let idle_since = tokio::time::Instant::now();
+    assert!(is_closed(&mut client.stream).await);
+    let idle = idle_since.elapsed();
+    assert!((Duration::from_secs(60)..Duration::from_secs(120)).contains(&idle), "{idle:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_head_that_trickles_is_cut() {
     let fixture = Fixture::new();
     let mut client = fixture.client();
