@@ -33,6 +33,8 @@ pub(super) struct Merged {
     if_match: Option<String>,
     /// Each with its place in the request: file and edit.
     edits: Vec<(usize, usize, Edit)>,
+    /// The first of its entries that has no edits.
+    idle: Option<usize>,
 }
 
 /// A file that can be edited as asked, before and after.
@@ -61,7 +63,7 @@ impl Planned {
 ///
 /// # Errors
 ///
-/// [`EditFilesError::Request`] for no or too many files, for two preconditions of one file, and
+/// [`EditFilesError::Request`] for no or too many files or edits, for two preconditions of one file, and
 /// for one file under two names.
 pub(super) fn merge(req: EditFilesRequest) -> Result<Vec<Merged>, EditFilesError> {
     if req.files.is_empty() {
@@ -70,6 +72,10 @@ pub(super) fn merge(req: EditFilesRequest) -> Result<Vec<Merged>, EditFilesError
     if req.files.len() > MAX_ITEMS {
         let reason = format!("at most {MAX_ITEMS} files are accepted");
         return Err(EditFilesError::request("files", reason));
+    }
+    if let Some(index) = req.files.iter().position(|file| file.edits.len() > MAX_ITEMS) {
+        let reason = format!("at most {MAX_ITEMS} edits of one file are accepted");
+        return Err(EditFilesError::request(format!("files[{index}].edits"), reason));
     }
     let mut merged: Vec<Merged> = Vec::new();
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
@@ -99,8 +105,9 @@ impl Merged {
             reason: error.detail("path"),
         });
         let resolved = cleaned.as_ref().ok().and_then(|path| resolve(path.as_path()).ok());
+        let idle = entry.edits.is_empty().then_some(index);
         let edits = entry.edits.into_iter().enumerate().map(|(n, edit)| (index, n, edit)).collect();
-        Self { index, given: entry.path, cleaned, resolved, if_match: entry.if_match, edits }
+        Self { index, given: entry.path, cleaned, resolved, if_match: entry.if_match, edits, idle }
     }
 
     fn absorb(&mut self, later: Self) -> Result<(), EditFilesError> {
@@ -112,10 +119,6 @@ impl Merged {
             );
             return Err(EditFilesError::request(format!("{field}.path"), reason));
         }
-        if later.edits.is_empty() {
-            let reason = "must specify at least one edit";
-            return Err(EditFilesError::request(format!("{field}.edits"), reason));
-        }
         match (&self.if_match, later.if_match) {
             (Some(first), Some(second)) if !is_same_etag(first, &second) => {
                 let reason = "the file is given two different if_match";
@@ -125,6 +128,7 @@ impl Merged {
             (Some(_), _) => {}
         }
         self.edits.extend(later.edits);
+        self.idle = self.idle.or(later.idle);
         Ok(())
     }
 
@@ -203,13 +207,9 @@ impl From<Error> for Refused {
 
 fn plan_file(file: Merged, total: &mut u64, grown: &mut u64) -> Result<Planned, Refused> {
     let cleaned = file.cleaned?;
-    if file.edits.is_empty() {
-        let reason = "must specify at least one edit";
-        return Err(Refused::new(".edits", ErrorCode::InvalidArgument, reason));
-    }
-    if file.edits.len() > MAX_ITEMS {
-        let reason = format!("at most {MAX_ITEMS} edits of one file are accepted");
-        return Err(Refused::new(".edits", ErrorCode::InvalidArgument, reason));
+    if let Some(entry) = file.idle {
+        let (field, reason) = (format!("=files[{entry}].edits"), "must specify at least one edit");
+        return Err(Refused::new(field, ErrorCode::InvalidArgument, reason));
     }
     let (target, stat, before) = read(cleaned.as_path(), total)?;
     if let Some(wanted) = &file.if_match

@@ -113,6 +113,24 @@ async fn a_request_without_work_is_refused() {
     refused(none, ErrorCode::InvalidArgument, "must specify at least one file");
     let many = vec![file(&path, &[("x", "y")]); 1001];
     refused(fixture.edit(files(many)).await, ErrorCode::InvalidArgument, "1000");
+    let many = [file(&fixture.path("missing"), &[]), file(&path, &vec![("x", "x"); 1001])];
+    refused(fixture.edit(files(many)).await, ErrorCode::InvalidArgument, "files[1].edits");
+    for idle in [[&[][..], &[("x", "y")]], [&[("x", "y")], &[]]] {
+        let entries = idle.map(|edits| file(&path, edits));
+        let answer = fixture.edit(files(entries)).await;
+        refused(answer, ErrorCode::InvalidArgument, "must specify at least one edit");
+    }
+    assert_eq!(fixture.get("f"), "x");
+}
+
+#[tokio::test]
+async fn the_entries_of_one_path_may_have_a_thousand_edits_each() {
+    let fixture = Fixture::new();
+    let path = fixture.put("f", "x");
+    let swaps: Vec<_> = [("x", "y"), ("y", "x")].into_iter().cycle().take(1000).collect();
+    let entries = [file(&path, &swaps), file(&path, &swaps), file(&path, &[("x", "z")])];
+    fixture.edit(files(entries)).await.unwrap();
+    assert_eq!(fixture.get("f"), "z");
 }
 
 #[tokio::test]
