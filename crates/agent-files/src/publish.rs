@@ -11,7 +11,7 @@
 use std::{
     ffi::{CString, OsStr},
     fs::File,
-    io,
+    io::{self, Write as _},
     os::{
         fd::{AsFd, OwnedFd},
         unix::{
@@ -177,6 +177,9 @@ impl Target {
     /// Makes a second name for the file that is there, to come back to; its bytes are copied where
     /// a link cannot be made.
     pub(crate) fn keep(self: &Arc<Self>) -> io::Result<Kept> {
+        if !self.may_take_names_away() {
+            return self.keep_copy();
+        }
         loop {
             let name = temporary_name();
             let linked = rustix::fs::linkat(
@@ -189,10 +192,25 @@ impl Target {
             match linked {
                 Err(Errno::EXIST) => {}
                 Ok(()) => return Ok(Kept { target: Arc::clone(self), name: Some(name) }),
-                Err(Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK) => return self.keep_copy(),
+                // Across the edge of a mount, as from a file that is one, nothing can be linked.
+                Err(Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK | Errno::XDEV) => {
+                    return self.keep_copy();
+                }
                 Err(errno) => return Err(errno.into()),
             }
         }
+    }
+
+    /// Whether a second name of the file could be removed again, as far as looking tells.
+    ///
+    /// In a sticky directory that takes the owner of the file or of the directory, and privileges
+    /// (unlink(2)), while everybody may make the name.
+    fn may_take_names_away(&self) -> bool {
+        let Ok(directory) = rustix::fs::fstat(&self.directory) else { return false };
+        let is_sticky = Mode::from_raw_mode(directory.st_mode).contains(Mode::SVTX);
+        let me = rustix::process::geteuid().as_raw();
+        let is_mine = |stat: &Stat| stat.st_uid == me;
+        !is_sticky || me == 0 || is_mine(&directory) || self.present.as_ref().is_some_and(is_mine)
     }
 
     fn keep_copy(self: &Arc<Self>) -> io::Result<Kept> {
@@ -221,10 +239,7 @@ impl Target {
         }
         let length = content.metadata().map_err(self.io("write"))?.size();
         let grows_by = length.saturating_sub(version::size(&before));
-        if before.st_size > 0 {
-            sys::reserve(file.as_fd(), version::size(&before), grows_by)
-                .map_err(self.io("write"))?;
-        }
+        sys::reserve(file.as_fd(), version::size(&before), grows_by).map_err(self.io("write"))?;
         let incomplete = |source| Error::Incomplete { path: self.path.clone(), source };
         copy_over(content, &file, length).map_err(incomplete)?;
         if before.st_size > 0 || length > 0 {
@@ -249,7 +264,9 @@ impl Target {
     }
 }
 
-fn copy_over(content: &File, file: &File, length: u64) -> io::Result<()> {
+/// Copies to the start of a file that was just opened; by plain writes, because some files of
+/// `/proc` take no others.
+fn copy_over(content: &File, mut file: &File, length: u64) -> io::Result<()> {
     let mut buffer = vec![0_u8; COPY_BYTES];
     let mut offset = 0;
     while offset < length {
@@ -257,7 +274,7 @@ fn copy_over(content: &File, file: &File, length: u64) -> io::Result<()> {
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        file.write_all_at(&buffer[..count], offset)?;
+        file.write_all(&buffer[..count])?;
         offset += count as u64;
     }
     Ok(())
@@ -363,6 +380,14 @@ impl Drop for Kept {
             let _ = rustix::fs::unlinkat(&self.target.directory, &name, AtFlags::empty());
         }
     }
+}
+
+/// Whether a directory takes no temporary file, so that a file there can only be written in place.
+///
+/// The directories of `/proc` say of every new name that it does not exist.
+pub(crate) fn takes_no_files(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | NotFound)
 }
 
 /// Makes an unnamed file in a directory of the agent's own; it is gone when it is closed.

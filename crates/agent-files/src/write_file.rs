@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::{
     Config, Error, Files,
     publish::{self, Staged, Target, Way},
+    resolve::resolve,
     service::{blocking, parse_path},
     version,
 };
@@ -69,6 +70,7 @@ impl Files {
     ) -> Result<(Arc<Target>, Sink), Error> {
         let files = self.clone();
         blocking(move || {
+            condition.check_missing(path.as_path())?;
             let may_create = condition.allows_creation();
             let found = Target::find(path.as_path(), may_create).map_err(|error| match error {
                 // Without its parents the file does not exist either, and none is made for it.
@@ -100,6 +102,7 @@ impl Files {
 }
 
 const MISSING: &str = "it does not exist";
+const EXISTS: &str = "it exists";
 
 /// What the file must be like before it is changed.
 #[derive(Clone, Debug)]
@@ -133,11 +136,20 @@ impl Condition {
         }
     }
 
+    /// Refuses what exists though it must not, before its kind or permission is looked at.
+    fn check_missing(&self, path: &Path) -> Result<(), Error> {
+        let exists = || resolve(path).is_ok_and(|path| rustix::fs::lstat(&path).is_ok());
+        if matches!(self, Self::Missing) && exists() {
+            return Err(Error::Precondition { path: path.to_owned(), reason: EXISTS });
+        }
+        Ok(())
+    }
+
     fn check(&self, target: &Target) -> Result<(), Error> {
         let present = target.etag();
         let reason = match (self, present) {
             (Self::Exists | Self::Is(_), None) => MISSING,
-            (Self::Missing, Some(_)) => "it exists",
+            (Self::Missing, Some(_)) => EXISTS,
             (Self::Is(wanted), Some(present)) if wanted.parse() != Ok(present) => {
                 "its etag is another"
             }
@@ -161,8 +173,7 @@ impl Sink {
             match target.stage() {
                 Ok(staged) => return Ok(Self::Beside(staged)),
                 Err(error) => {
-                    let is_refused = error.kind() == io::ErrorKind::PermissionDenied;
-                    if !(is_refused && target.present.is_some()) {
+                    if target.present.is_none() || !publish::takes_no_files(&error) {
                         return Err(Error::io("write", &target.path)(error));
                     }
                 }
@@ -192,6 +203,7 @@ struct Change {
 
 impl Change {
     fn publish(mut self, umask: u32) -> Result<WriteFileResponse, Error> {
+        self.condition.check_missing(&self.target.path)?;
         let mut now = Target::find(&self.target.path, false)?;
         if now.path != self.target.path || !now.shares_directory(&self.target) {
             let reason = "its path leads elsewhere since the upload began";

@@ -105,7 +105,7 @@ fn prepare(file: &Planned, spool: &Path) -> Result<Ready, Error> {
     if target.way() == Way::Replace {
         match target.stage() {
             Ok(staged) => return prepare_replacement(file, staged),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) if publish::takes_no_files(&error) => {}
             Err(error) => return Err(Error::io("write", &target.path)(error)),
         }
     }

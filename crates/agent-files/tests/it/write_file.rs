@@ -261,6 +261,22 @@ async fn what_cannot_be_written_is_refused() {
 }
 
 #[tokio::test]
+async fn a_file_that_must_not_exist_is_missing_whatever_kind_it_would_be() {
+    let fixture = Fixture::new();
+    let directory = fixture.dir("d");
+    let link = fixture.link("d", "link");
+    let dangling = fixture.link("new", "dangling");
+    for path in [directory.as_str(), &link, "/", "/dev/null"] {
+        let req = WriteFileRequest { if_none_match: Some("*".to_owned()), ..request(path) };
+        let answer = fixture.write(req, "x").await;
+        refused(answer, ErrorCode::Conflict, "precondition");
+    }
+    let req = WriteFileRequest { if_none_match: Some("*".to_owned()), ..request(&dangling) };
+    assert!(fixture.write(req, "x").await.unwrap().created);
+    assert_eq!(fixture.get("new"), "x");
+}
+
+#[tokio::test]
 async fn a_name_of_the_longest_length_can_be_written() {
     let fixture = Fixture::new();
     let name = "n".repeat(255);
