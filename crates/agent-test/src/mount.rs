@@ -53,6 +53,16 @@ impl Mount {
         Ok(Self { path, _directory: None })
     }
 
+    /// Lets nothing be changed through this mount.
+    ///
+    /// # Errors
+    ///
+    /// The process may not change mounts.
+    pub fn make_read_only(&self) -> io::Result<()> {
+        let flags = MountFlags::BIND | MountFlags::RDONLY;
+        Ok(rustix::mount::mount_remount(&self.path, flags, "")?)
+    }
+
     /// Where it is mounted.
     pub fn path(&self) -> &Path {
         &self.path

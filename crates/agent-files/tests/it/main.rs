@@ -5,7 +5,9 @@
 mod edit_files;
 #[cfg(feature = "http")]
 mod embed;
+mod find_files;
 mod fixture;
+mod in_place;
 mod list_directory;
 mod make_directory;
 mod move_path;
@@ -13,5 +15,6 @@ mod read_file;
 mod read_file_lines;
 mod remove_path;
 mod resolve_path;
+mod search_files;
 mod stat_path;
 mod write_file;
