@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+mod full_disk;
 mod hostile;
 mod large;
 mod near_and_far;
+mod programs;
 mod shutdown;
