@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::agent::Agent;
 use super::client::{Address, Client};
+use super::static_binary;
 use super::table::{Figure, Quantity, Table, Target};
 use super::times::{Times, in_turns, time};
-use super::static_binary;
 use references::Nginx;
 
 const GIB: u64 = 1024 * 1024 * 1024;
