@@ -28,7 +28,7 @@ use crate::{sys, version};
 ///
 /// # Errors
 ///
-/// [`TreeError::Changed`] when a file is written to meanwhile, [`TreeError::MountPoint`],
+/// [`TreeError::Changed`] when something in it is changed meanwhile, [`TreeError::MountPoint`],
 /// [`TreeError::SpecialFile`], [`TreeError::Io`].
 pub(super) fn copy(
     source: &Place,
@@ -103,6 +103,12 @@ impl Copy<'_> {
     fn leave(&mut self) -> Result<(), TreeError> {
         let (from, to) = (self.from.leave()?, self.to.leave()?);
         if let (Some(Left { name, directory, state }), Some(copy)) = (from, to) {
+            let now = rustix::fs::fstat(&directory);
+            let now = now.map_err(|errno| self.io("examine", &name)(errno.into()))?;
+            // What was added after the directory was read would be removed without a copy.
+            if version::etag(&now) != version::etag(&state.stat) {
+                return Err(self.changed(&name));
+            }
             let kept = attributes::keep(directory.as_fd(), copy.directory.as_fd(), &state.stat);
             kept.map_err(self.io("copy the attributes of", &name))?;
         }

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{FileTimes, Permissions},
+    io::Write,
     os::unix::{
         ffi::OsStrExt,
         fs::{FileExt, MetadataExt, PermissionsExt, chown, symlink},
@@ -17,7 +18,7 @@ use agent_test::{Mount, NOBODY};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 
 use super::super::move_as;
-use crate::fixture::{Fixture, as_nobody, refused};
+use crate::fixture::{Fixture, as_nobody, block_on, refused};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -217,6 +218,41 @@ async fn a_full_disk_leaves_everything_as_it_was() {
     assert_eq!(two.fixture.get("tree/sub/b").len(), 6 * 1024 * 1024);
     assert_eq!(two.fixture.get("big").len(), 12 * 1024 * 1024);
     assert_eq!(two.fixture.leftovers(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn what_is_changed_meanwhile_stays_and_has_no_copy() {
+    let two = Two::new();
+    two.fixture.dir("tree");
+    two.fixture.put("tree/log", vec![b'x'; 1024 * 1024]);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let log = two.fixture.at("tree/log");
+    let refusal = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                // Missing while it is moved.
+                if let Ok(mut log) = std::fs::File::options().append(true).open(&log) {
+                    log.write_all(b"x").unwrap();
+                }
+            }
+        });
+        // A move that no write fell into succeeds, and is taken back.
+        let refusal = (0..1000).find_map(|_| {
+            let answer = block_on(two.move_out("tree", "x", false));
+            if answer.is_ok() {
+                let (from, to) = (two.other("x"), two.fixture.path("tree"));
+                let back = move_as(&two.fixture, from.to_str().unwrap(), &to, false);
+                block_on(back).unwrap();
+            }
+            answer.err()
+        });
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        refusal
+    });
+    let refusal = refusal.expect("a write falls into one of many moves");
+    refused::<()>(Err(refusal), ErrorCode::Conflict, "was changed");
+    two.other_holds(&[]);
+    assert_eq!(two.fixture.names("tree"), ["log"]);
 }
 
 #[tokio::test]
