@@ -8,6 +8,9 @@ use similar::{Algorithm, ChangeTag, DiffOp, capture_diff_slices_deadline, group_
 const MAX_BYTES: usize = 1024 * 1024;
 /// Lines of context around a change.
 const CONTEXT: usize = 3;
+/// Most lines between the first and the last change, of both contents together. Comparing takes
+/// 32 bytes of memory a line, however short it is.
+const MAX_LINES: usize = 4 * 1024 * 1024;
 /// After this time the rest counts as replaced as a whole: correct, though not minimal.
 const MAX_TIME: Duration = Duration::from_secs(2);
 
@@ -18,15 +21,17 @@ pub(super) fn unified(path: &str, before: &[u8], after: &[u8]) -> Option<String>
     if before == after {
         return Some(String::new());
     }
-    let (old, new): (Vec<&[u8]>, Vec<&[u8]>) = (lines(before), lines(after));
-    let start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let tail = old[start..].iter().rev().zip(new[start..].iter().rev());
-    let end = tail.take_while(|(a, b)| a == b).count();
     // Edits change little of a file, so comparing between its first and last change is most of
-    // the saving; the context around them is put back.
-    let first = start.saturating_sub(CONTEXT);
-    let keep = end.saturating_sub(CONTEXT);
-    let (old, new) = (&old[first..old.len() - keep], &new[first..new.len() - keep]);
+    // the saving, of time and of memory.
+    let start = line_start_before(before, common_start(before, after), CONTEXT);
+    let (old, new) = (&before[start..], &after[start..]);
+    let end = line_starts_after(old, common_end(old, new), CONTEXT);
+    let (old, new) = (&old[..old.len() - end], &new[..new.len() - end]);
+    if count_lines(old) + count_lines(new) > MAX_LINES {
+        return None;
+    }
+    let first = count_lines(&before[..start]);
+    let (old, new): (&[&[u8]], &[&[u8]]) = (&lines(old), &lines(new));
     let deadline = Instant::now() + MAX_TIME;
     let ops = capture_diff_slices_deadline(Algorithm::Myers, old, new, Some(deadline));
     let mut diff = format!("--- {path}\n+++ {path}\n");
@@ -38,6 +43,31 @@ pub(super) fn unified(path: &str, before: &[u8], after: &[u8]) -> Option<String>
 
 fn lines(content: &[u8]) -> Vec<&[u8]> {
     content.split_inclusive(|byte| *byte == b'\n').collect()
+}
+
+fn count_lines(content: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', content).count()
+        + usize::from(content.last().is_some_and(|b| *b != b'\n'))
+}
+
+fn common_start(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+fn common_end(a: &[u8], b: &[u8]) -> usize {
+    a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
+}
+
+/// The start of the line `context` lines above the one that `at` lies in.
+fn line_start_before(content: &[u8], at: usize, context: usize) -> usize {
+    memchr::memrchr_iter(b'\n', &content[..at]).nth(context).map_or(0, |newline| newline + 1)
+}
+
+/// How much of the last `length` bytes, which both contents have, lies behind the line that they
+/// begin in and `context` further lines.
+fn line_starts_after(content: &[u8], length: usize, context: usize) -> usize {
+    let tail = &content[content.len() - length..];
+    memchr::memchr_iter(b'\n', tail).nth(context).map_or(0, |newline| length - newline - 1)
 }
 
 /// Writes a hunk; `None` once the diff is too large.
@@ -55,6 +85,10 @@ fn write_hunk(
     diff.push_str(&format!("@@ -{minus} +{plus} @@\n"));
     for change in hunk.iter().flat_map(|op| op.iter_changes(old, new)) {
         let line = change.value();
+        // What replaces invalid UTF-8 is no shorter.
+        if diff.len() + line.len() > MAX_BYTES {
+            return None;
+        }
         diff.push(match change.tag() {
             ChangeTag::Equal => ' ',
             ChangeTag::Delete => '-',
@@ -128,6 +162,16 @@ mod tests {
         assert_eq!(unified("/f", b"", &large), None);
         let diff = unified("/f", b"\xff\n", b"a\n").unwrap();
         assert!(diff.contains("-\u{fffd}\n+a\n"));
+    }
+
+    #[test]
+    fn lines_around_the_changes_cost_nothing_and_too_many_between_are_left_out() {
+        let many = "\n".repeat(MAX_LINES);
+        let text = |first: &str, last: &str| format!("{many}{first}{many}{last}\n{many}");
+        let diff = |after: String| unified("/f", text("a", "a").as_bytes(), after.as_bytes());
+        assert_eq!(diff(text("b", "b")), None);
+        let header = format!("@@ -{0},7 +{0},7 @@\n", MAX_LINES - 2);
+        assert!(diff(text("b", "a")).unwrap().contains(&header));
     }
 
     /// Applies a diff to the old text, trusting its headers.
