@@ -11,6 +11,9 @@ use crate::{Config, Error, locks::Locks};
 
 /// Events kept for a listener that lags; it is told how many it missed beyond.
 const MAX_EVENTS: usize = 1024;
+/// Changes at work; further ones wait. They outlive the clients that asked for them, so the limit
+/// of requests does not bound them.
+const MAX_CHANGES: usize = 512;
 /// MiB of file contents that all edits at work may be reading; each is held up to three times.
 pub(crate) const MAX_EDIT_MIB: u32 = 256;
 
@@ -29,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) locks: Locks,
     /// MiB of contents that edits may hold in memory together; further ones wait.
     pub(crate) edit_memory: Arc<Semaphore>,
+    changes: Arc<Semaphore>,
     stop: CancellationToken,
     tasks: TaskTracker,
     events: broadcast::Sender<Event>,
@@ -54,6 +58,7 @@ impl Files {
             config,
             locks: Locks::default(),
             edit_memory: Arc::new(Semaphore::new(MAX_EDIT_MIB as usize)),
+            changes: Arc::new(Semaphore::new(MAX_CHANGES)),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             events: broadcast::Sender::new(MAX_EVENTS),
@@ -92,11 +97,19 @@ impl Files {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
+        let change = Arc::clone(&self.shared.changes).acquire_owned().await.expect("never closed");
+        // Taken before `stop` is looked at, so that a shutdown that comes between waits.
+        let _begins = self.shared.tasks.token();
         if self.shared.stop.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
         let span = tracing::Span::current();
         let work = tracing::Instrument::instrument(work, span);
+        let work = async move {
+            let done = work.await;
+            drop(change);
+            done
+        };
         self.shared.tasks.spawn(work).await.map_err(Error::Panicked)?
     }
 }
@@ -119,4 +132,32 @@ pub(crate) fn parse_path(field: &str, text: &str) -> Result<AbsolutePath, Error>
 /// The path as it is shown to a client, invalid UTF-8 replaced.
 pub(crate) fn shown(path: PathBuf) -> String {
     path.into_os_string().into_string().unwrap_or_else(|raw| raw.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_whose_callers_left_are_bounded_and_run_to_their_end() {
+        let files = Files::new(Config::new("/", "/"));
+        let (go_on, done) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        for _ in 0..=MAX_CHANGES {
+            let (go_on, done) = (Arc::clone(&go_on), Arc::clone(&done));
+            let change = files.change(async move {
+                go_on.acquire().await.expect("never closed").forget();
+                done.add_permits(1);
+                Ok(())
+            });
+            assert!(tokio::task::unconstrained(change).now_or_never().is_none());
+        }
+        assert_eq!(files.shared.tasks.len(), MAX_CHANGES);
+        go_on.add_permits(MAX_CHANGES);
+        files.shutdown().await;
+        assert_eq!(done.available_permits(), MAX_CHANGES);
+        let late = files.change(async { Ok(()) }).await;
+        assert!(matches!(late, Err(Error::ShuttingDown)));
+    }
 }
