@@ -48,9 +48,9 @@ const LOCAL_FILE_SYSTEMS: [u64; 8] =
 
 /// Opens a file for reading if that needs no waiting; `None` says to open it elsewhere.
 ///
-/// The look-up uses cached entries alone (`RESOLVE_CACHED`), and the file must lie on a file
-/// system that a blocking open has found to be local: opening on a hung network mount would stop
-/// the thread.
+/// The look-up uses cached entries alone (`RESOLVE_CACHED`), and the file must be a regular one,
+/// because opening a device may wait or do something, on a file system that a blocking open has
+/// found to be local: opening on a hung network mount would stop the thread.
 pub(crate) fn open_cached(path: &Path) -> Option<OwnedFd> {
     if CACHED_CALLS_REFUSED.load(Ordering::Relaxed) {
         return None;
@@ -58,6 +58,9 @@ pub(crate) fn open_cached(path: &Path) -> Option<OwnedFd> {
     let place = open_in_cache(path, OFlags::PATH)?;
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     let stat = rustix::fs::statx(&place, c"", flags, StatxFlags::TYPE).ok()?;
+    if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::RegularFile {
+        return None;
+    }
     let device = (stat.stx_dev_major, stat.stx_dev_minor);
     if !LOCAL_DEVICES.read().iter().any(|known| known.number == device) {
         return None;
@@ -285,6 +288,17 @@ mod tests {
         let mut buffer = [0_u8; 64];
         let read = read_cached(cached.as_fd(), &mut buffer, 3).unwrap();
         assert!(read.is_none_or(|count| &buffer[..count] == b"tent"));
+    }
+
+    #[test]
+    fn nothing_but_a_regular_file_is_opened_from_the_cache() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (path, fifo) = (temporary.path().join("f"), temporary.path().join("fifo"));
+        std::fs::write(&path, "").unwrap();
+        rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        learn_locality(std::fs::File::open(&path).unwrap().as_fd());
+        assert!(open_cached(&fifo).is_none());
+        assert!(open_cached(temporary.path()).is_none());
     }
 
     #[test]
