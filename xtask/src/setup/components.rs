@@ -85,6 +85,7 @@ pub(crate) const COMPONENTS: &[Component] = &[
         purpose: Purpose::Test,
         serves: "tests of a full disk and of other file systems",
     },
+    program("git", "git", Purpose::Test, "the comparison of ignore files with git's own answers"),
     program("nginx", "nginx-light", Purpose::Bench, "the reference of reads"),
     program("rg", "ripgrep", Purpose::Bench, "the reference of search"),
     program("socat", "socat", Purpose::Bench, "the reference of writes"),

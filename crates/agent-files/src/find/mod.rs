@@ -54,10 +54,12 @@ fn first(walker: Walker<'_>, limit: usize) -> FindFilesResponse {
 fn best(walker: Walker<'_>, query: &Query, plan: &Plan) -> FindFilesResponse {
     let mut best = Best::new(plan.limit);
     let cut = each_entry(walker, |entry| {
-        let path = entry.place.path();
-        if let Some(class) = query.class(&String::from_utf8_lossy(&path)) {
-            let root = entry.place.root().index;
-            best.offer(Ranked { class, length: path.len(), path, root, kind: entry.kind });
+        let (path, root) = (entry.place.path(), entry.place.root().index);
+        let relative = String::from_utf8_lossy(&path);
+        let compared = compared(plan.scope.paths[root].as_str(), &relative);
+        if let Some(class) = query.class(compared) {
+            let length = compared.len().min(path.len().max(1));
+            best.offer(Ranked { class, length, path, root, kind: entry.kind });
         }
         None
     });

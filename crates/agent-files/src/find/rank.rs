@@ -43,6 +43,12 @@ impl Query {
     }
 }
 
+/// What of an entry is compared: its path relative to its root, and the name of a root that is
+/// itself an entry, which a named file is.
+pub(super) fn compared<'a>(root: &'a str, relative: &'a str) -> &'a str {
+    if relative.is_empty() { root.rsplit('/').next().unwrap_or(root) } else { relative }
+}
+
 /// Whether the characters of one text occur in the other in their order.
 fn is_scattered(query: &str, text: &str) -> bool {
     let mut rest = text.chars();
@@ -67,6 +73,14 @@ mod tests {
 
     fn check(query: &str, path: &str, expected: Option<Class>) {
         assert_eq!(Query::new(query).class(path), expected, "{query} in {path}");
+    }
+
+    #[test]
+    fn a_root_that_is_a_file_is_compared_by_its_name() {
+        let cases = [("/r/main.rs", "", "main.rs"), ("/r", "src/x", "src/x"), ("/", "x", "x")];
+        for (root, relative, expected) in cases {
+            assert_eq!(compared(root, relative), expected);
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) fn search<'a>(
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_THREADS);
     let crew = Crew {
         board: Mutex::new(Board {
-            walker: Some(walker),
+            walker: Some(Box::new(walker)),
             queue: VecDeque::new(),
             numbered: 0,
             due: 0,
@@ -81,7 +81,7 @@ struct Crew<'a> {
 /// What all threads know.
 struct Board<'a> {
     /// The walk, unless a thread is walking or it has ended.
-    walker: Option<Walker<'a>>,
+    walker: Option<Box<Walker<'a>>>,
     queue: VecDeque<Batch>,
     /// Batches found so far.
     numbered: u64,
@@ -97,7 +97,7 @@ struct Board<'a> {
 
 /// What a thread should do next.
 enum Task<'a> {
-    Walk(Walker<'a>),
+    Walk(Box<Walker<'a>>),
     Search(Batch, Allowance),
     Wait,
     Leave,
@@ -125,7 +125,7 @@ impl<'a> Crew<'a> {
     }
 
     /// Walks until enough is queued.
-    fn walk(&self, board: &mut MutexGuard<'_, Board<'a>>, mut walker: Walker<'a>) {
+    fn walk(&self, board: &mut MutexGuard<'_, Board<'a>>, mut walker: Box<Walker<'a>>) {
         loop {
             let (steps, has_ended) = MutexGuard::unlocked(board, || gather(&mut walker));
             if !steps.is_empty() {

@@ -11,7 +11,7 @@ use std::str::Chars;
 pub(super) enum Line {
     /// A pattern.
     Pattern(Pattern),
-    /// Nothing: the line is blank or a comment.
+    /// Nothing that could match: the line is blank or a comment.
     Blank,
     /// A pattern that git would never match, and why.
     Invalid(&'static str),
@@ -51,7 +51,8 @@ pub(super) fn parse(line: &str, braces: Braces) -> Line {
         Some(rest) => (true, rest),
         None => (false, line),
     };
-    if line.is_empty() {
+    // No path ends with a slash, so two of them match nothing.
+    if line.is_empty() || line.ends_with('/') {
         return Line::Blank;
     }
     let anchored = line.contains('/');
@@ -161,9 +162,8 @@ impl Class {
                     high = chars.next().ok_or(OPEN)?;
                 }
             }
-            if low <= high {
-                class.ranges.push((low, high));
-            }
+            // A range that runs backwards is its beginning alone, as git has it.
+            class.ranges.push((low, high.max(low)));
         }
     }
 

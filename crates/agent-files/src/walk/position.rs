@@ -1,8 +1,6 @@
 //! A place in the order of a walk, from which it can go on later. Pure; how it is written for
 //! clients is the cursor's matter.
 
-use std::cmp::Ordering;
-
 use agent_api::ETag;
 
 /// Everything before this place is done.
@@ -38,41 +36,17 @@ impl Position {
     }
 }
 
-/// Compares two relative paths component by component, each bytewise: the order of results.
-pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
-    a.split(is_slash).cmp(b.split(is_slash))
-}
-
 /// Splits off the first component of a relative path.
 pub(crate) fn split_first(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().position(is_slash) {
+    match path.iter().position(|byte| *byte == b'/') {
         Some(at) => (&path[..at], &path[at + 1..]),
         None => (path, &[]),
     }
 }
 
-fn is_slash(byte: &u8) -> bool {
-    *byte == b'/'
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_are_ordered_by_component() {
-        let cases = [
-            ("a", "a", Ordering::Equal),
-            ("a", "b", Ordering::Less),
-            ("a/z", "a.b", Ordering::Less),
-            ("a", "a/b", Ordering::Less),
-            ("a-b/c", "a/c", Ordering::Greater),
-            ("B", "a", Ordering::Less),
-        ];
-        for (a, b, expected) in cases {
-            assert_eq!(compare(a.as_bytes(), b.as_bytes()), expected, "{a} and {b}");
-        }
-    }
 
     #[test]
     fn the_first_component_comes_off() {
