@@ -19,6 +19,7 @@ mod search;
 mod search_files;
 mod service;
 mod sys;
+mod temporary;
 mod tree;
 mod version;
 mod walk;

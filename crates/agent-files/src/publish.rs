@@ -20,8 +20,11 @@ use std::{
         },
     },
     path::{Path, PathBuf},
-    sync::Arc,
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use agent_api::ETag;
@@ -30,11 +33,8 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{Error, resolve::resolve, sys, version};
+use crate::{Error, resolve::resolve, sys, temporary, version};
 
-/// The beginning of the name of every temporary file; independent of the target's name, so that a
-/// name of the longest length can be written too.
-pub(crate) const TEMPORARY_PREFIX: &str = ".agentd-";
 const COPY_BYTES: usize = 1024 * 1024;
 
 /// A place in a directory that holds a regular file, or nothing yet.
@@ -158,20 +158,8 @@ impl Target {
 
     /// Makes a temporary file beside the target.
     pub(crate) fn stage(self: &Arc<Self>) -> io::Result<Staged> {
-        let flags =
-            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        loop {
-            let name = temporary_name();
-            let made = rustix::fs::openat(&self.directory, &name, flags, Mode::RUSR | Mode::WUSR);
-            match made {
-                Err(Errno::EXIST) => {}
-                Err(errno) => return Err(errno.into()),
-                Ok(fd) => {
-                    let file = Arc::new(File::from(fd));
-                    return Ok(Staged { target: Arc::clone(self), name: Some(name), file });
-                }
-            }
-        }
+        let (file, name) = temporary::make(&self.directory)?;
+        Ok(Staged { target: Arc::clone(self), name: Some(name), file: Arc::new(file) })
     }
 
     /// Makes a second name for the file that is there, to come back to; its bytes are copied where
@@ -181,7 +169,7 @@ impl Target {
             return self.keep_copy();
         }
         loop {
-            let name = temporary_name();
+            let name = temporary::name();
             let linked = rustix::fs::linkat(
                 &self.directory,
                 &self.name,
@@ -266,7 +254,7 @@ impl Target {
 
 /// Copies to the start of a file that was just opened; by plain writes, because some files of
 /// `/proc` take no others.
-fn copy_over(content: &File, mut file: &File, length: u64) -> io::Result<()> {
+pub(crate) fn copy_over(content: &File, mut file: &File, length: u64) -> io::Result<()> {
     let mut buffer = vec![0_u8; COPY_BYTES];
     let mut offset = 0;
     while offset < length {
@@ -390,16 +378,6 @@ pub(crate) fn takes_no_files(error: &io::Error) -> bool {
     matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | NotFound)
 }
 
-/// Makes an unnamed file in a directory of the agent's own; it is gone when it is closed.
-pub(crate) fn spool(directory: &Path) -> io::Result<File> {
-    let fd = sys::open_directory(directory)?;
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let name = temporary_name();
-    let file = rustix::fs::openat(&fd, &name, flags, Mode::RUSR | Mode::WUSR)?;
-    rustix::fs::unlinkat(&fd, &name, AtFlags::empty())?;
-    Ok(File::from(file))
-}
-
 fn make_parents(parent: &Path) -> Result<(), Error> {
     let mut missing = Vec::new();
     for directory in parent.ancestors() {
@@ -426,14 +404,6 @@ fn c_name(name: &OsStr) -> io::Result<CString> {
     CString::new(name.as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
-/// A name that no other change of this or another agent uses at the same time.
-pub(crate) fn temporary_name() -> CString {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("{TEMPORARY_PREFIX}{:x}-{number:x}", std::process::id());
-    CString::new(name).expect("no NUL in hex digits")
-}
-
 fn sync_directory(directory: &OwnedFd) -> io::Result<()> {
     match rustix::fs::fsync(directory) {
         // Opened by path alone, because it may not be read: the file system cannot be asked.
@@ -446,7 +416,8 @@ fn sync_directory(directory: &OwnedFd) -> io::Result<()> {
 ///
 /// The clock of a file system stands still for milliseconds: two contents of one size written in
 /// one tick would have one version, or a version would come back when its inode does. A time in
-/// the future that somebody set is not chased.
+/// the future that somebody set is not chased. A file of another user can have the present time
+/// alone, so that the next tick is waited for.
 fn advance_time(file: &File) -> io::Result<()> {
     static LAST: AtomicI64 = AtomicI64::new(0);
     const TICK_NS: i64 = 1_000_000_000;
@@ -458,16 +429,35 @@ fn advance_time(file: &File) -> io::Result<()> {
     };
     let last = LAST.fetch_update(Ordering::AcqRel, Ordering::Acquire, advance);
     let wanted = last.ok().and_then(advance).unwrap_or(present);
-    if wanted != present {
-        set_modified(file, wanted)?;
+    if wanted == present {
+        return Ok(());
+    }
+    match set_modified(file, wanted) {
+        Err(Errno::PERM | Errno::ACCESS) => touch_until(file, wanted),
+        set => Ok(set?),
+    }
+}
+
+/// Sets a file's times to the present until they are late enough; a tick takes milliseconds.
+fn touch_until(file: &File, wanted: i64) -> io::Result<()> {
+    const TRIES: usize = 10;
+    const PAUSE: Duration = Duration::from_millis(5);
+    let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+    let times = Timestamps { last_access: now, last_modification: now };
+    for _ in 0..TRIES {
+        std::thread::sleep(PAUSE);
+        rustix::fs::futimens(file, &times)?;
+        if version::modified_ns(&rustix::fs::fstat(file)?) >= i128::from(wanted) {
+            break;
+        }
     }
     Ok(())
 }
 
-fn set_modified(file: &File, ns: i64) -> io::Result<()> {
+fn set_modified(file: &File, ns: i64) -> Result<(), Errno> {
     let unchanged = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
     let modified =
         Timespec { tv_sec: ns.div_euclid(1_000_000_000), tv_nsec: ns.rem_euclid(1_000_000_000) };
     let times = Timestamps { last_access: unchanged, last_modification: modified };
-    Ok(rustix::fs::futimens(file, &times)?)
+    rustix::fs::futimens(file, &times)
 }

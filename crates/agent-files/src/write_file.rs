@@ -14,7 +14,7 @@ use crate::{
     publish::{self, Staged, Target, Way},
     resolve::resolve,
     service::{blocking, parse_path},
-    version,
+    temporary, version,
 };
 
 /// Bytes gathered before they are written: a hop to the blocking pool costs as much as a copy of
@@ -169,17 +169,10 @@ enum Sink {
 impl Sink {
     /// Beside the target, or in the state directory when it must be overwritten in place.
     fn open(target: &Arc<Target>, config: &Config) -> Result<Self, Error> {
-        if target.way() == Way::Replace {
-            match target.stage() {
-                Ok(staged) => return Ok(Self::Beside(staged)),
-                Err(error) => {
-                    if target.present.is_none() || !publish::takes_no_files(&error) {
-                        return Err(Error::io("write", &target.path)(error));
-                    }
-                }
-            }
+        if let Some(staged) = stage(target)? {
+            return Ok(Self::Beside(staged));
         }
-        let spooled = publish::spool(&config.state_dir);
+        let spooled = temporary::spool(&config.state_dir);
         let spooled = spooled.map_err(Error::io("spool the content for", &target.path))?;
         Ok(Self::Spooled(Arc::new(spooled)))
     }
@@ -189,6 +182,18 @@ impl Sink {
             Self::Beside(staged) => &staged.file,
             Self::Spooled(file) => file,
         }
+    }
+}
+
+/// Makes a temporary file beside the target; `None` when that must be overwritten in place.
+fn stage(target: &Arc<Target>) -> Result<Option<Staged>, Error> {
+    if target.way() == Way::InPlace {
+        return Ok(None);
+    }
+    match target.stage() {
+        Ok(staged) => Ok(Some(staged)),
+        Err(error) if target.present.is_some() && publish::takes_no_files(&error) => Ok(None),
+        Err(error) => Err(Error::io("write", &target.path)(error)),
     }
 }
 
@@ -204,12 +209,13 @@ struct Change {
 impl Change {
     fn publish(mut self, umask: u32) -> Result<WriteFileResponse, Error> {
         self.condition.check_missing(&self.target.path)?;
-        let mut now = Target::find(&self.target.path, false)?;
+        let now = Arc::new(Target::find(&self.target.path, false)?);
         if now.path != self.target.path || !now.shares_directory(&self.target) {
             let reason = "its path leads elsewhere since the upload began";
             return Err(Error::Precondition { path: self.target.path.clone(), reason });
         }
         self.condition.check(&now)?;
+        self.move_beside(&now)?;
         let created = now.present.is_none();
         let is_shared = now.present.as_ref().is_some_and(|stat| stat.st_nlink > 1);
         let sync = self.req.sync;
@@ -227,9 +233,21 @@ impl Change {
         let in_place = replaced.is_none();
         let stat = match replaced {
             Some(stat) => stat,
-            None => overwrite(&mut now, self.sink.file(), sync)?,
+            None => now.overwrite(self.sink.file(), sync)?,
         };
         Ok(self.answer(&stat, created, in_place))
+    }
+
+    /// Copies a spooled content beside a target that a rename may replace by now: its other links
+    /// are gone, one of which an edit makes for a moment, or it is gone itself.
+    fn move_beside(&mut self, now: &Arc<Target>) -> Result<(), Error> {
+        let Sink::Spooled(content) = &self.sink else { return Ok(()) };
+        if let Some(staged) = stage(now)? {
+            let copied = publish::copy_over(content, &staged.file, self.length);
+            copied.map_err(Error::io("write", &now.path))?;
+            self.sink = Sink::Beside(staged);
+        }
+        Ok(())
     }
 
     fn answer(&self, stat: &Stat, created: bool, in_place: bool) -> WriteFileResponse {
@@ -243,15 +261,6 @@ impl Change {
             in_place,
         }
     }
-}
-
-/// Overwrites a file in place; one that vanished during the upload is made anew first.
-fn overwrite(now: &mut Target, content: &File, sync: bool) -> Result<Stat, Error> {
-    if now.present.is_none() {
-        let reason = "it disappeared while its new content arrived";
-        return Err(Error::Precondition { path: now.path.clone(), reason });
-    }
-    now.overwrite(content, sync)
 }
 
 /// Whether a rename cannot replace this target at all: a mount point.

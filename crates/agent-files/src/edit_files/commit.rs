@@ -14,7 +14,7 @@ use super::{EditFilesError, plan::Planned};
 use crate::{
     Error,
     publish::{self, Kept, Staged, Target, Way},
-    version,
+    temporary, version,
 };
 
 /// A changed file, ready to be published.
@@ -109,7 +109,7 @@ fn prepare(file: &Planned, spool: &Path) -> Result<Ready, Error> {
             Err(error) => return Err(Error::io("write", &target.path)(error)),
         }
     }
-    let content = publish::spool(spool).and_then(|content| {
+    let content = temporary::spool(spool).and_then(|content| {
         (&content).write_all(&file.after)?;
         Ok(content)
     });

@@ -16,7 +16,7 @@ use super::{
     rename::{Renamed, Source, rename},
     survey::survey,
 };
-use crate::{publish::temporary_name, version};
+use crate::{temporary, version};
 
 /// What is moved to where.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ impl Transfer<'_> {
     pub(super) fn run(self) -> Result<(), TreeError> {
         let Self { source, target, .. } = self;
         survey(source, self.stat, target)?;
-        let staged = Staged { target, name: Some(temporary_name()), is_dir: self.is_dir() };
+        let staged = Staged { target, name: Some(temporary::name()), is_dir: self.is_dir() };
         copy(source, target.directory(), target.directory_path(), staged.name())?;
         staged.publish(source, self.overwrite)?;
         self.remove_source()

@@ -96,6 +96,30 @@ mod needs_root {
     use super::*;
     use crate::fixture::as_nobody;
 
+    /// Only the owner may set its time, and one tick of the clock sees many writes.
+    #[test]
+    fn a_file_of_another_user_has_a_new_version_after_each_write() {
+        let fixture = Fixture::new();
+        fixture.open_to_all();
+        std::fs::set_permissions(fixture.root.join("state"), PermissionsExt::from_mode(0o777))
+            .unwrap();
+        fixture.dir("ro");
+        let path = fixture.put("ro/f", "0000");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+        let etags = as_nobody(async {
+            let mut etags = Vec::new();
+            for number in 1000..1030 {
+                let req = WriteFileRequest::new(&path);
+                let written = fixture.write(req, number.to_string()).await.unwrap();
+                assert!(written.in_place);
+                etags.push(written.etag);
+            }
+            etags
+        });
+        assert!(etags.windows(2).all(|pair| pair[0] != pair[1]), "{etags:?}");
+        assert_eq!(fixture.get("ro/f"), "1029");
+    }
+
     #[test]
     fn when_the_third_rename_fails_the_first_two_are_taken_back() {
         let fixture = Fixture::new();

@@ -307,3 +307,43 @@ async fn a_service_that_shuts_down_refuses_changes() {
     refused(answer, ErrorCode::Unavailable, "shutting down");
     assert!(!fixture.at("f").exists() && fixture.leftovers().is_empty());
 }
+
+/// Writes while the target is changed: `change` runs when the upload has begun.
+async fn write_around(
+    fixture: &Fixture,
+    path: &str,
+    change: impl Fn() + Send + 'static,
+) -> agent_api::WriteFileResponse {
+    let content = stream::once(async move {
+        change();
+        Ok(Bytes::from_static(b"new"))
+    });
+    fixture.files.write_file(&Caller::anonymous(), request(path), content).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_file_that_lost_its_second_name_during_the_upload_is_replaced() {
+    let fixture = Fixture::new();
+    let path = fixture.put("f", "old");
+    let second = fixture.at("second");
+    std::fs::hard_link(&path, &second).unwrap();
+    let before = std::fs::metadata(&path).unwrap().ino();
+    let answer =
+        write_around(&fixture, &path, move || std::fs::remove_file(&second).unwrap()).await;
+    assert!(!answer.in_place && !answer.created);
+    assert_eq!(fixture.get("f"), "new");
+    assert_ne!(std::fs::metadata(&path).unwrap().ino(), before);
+    assert!(fixture.leftovers().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_with_two_names_that_vanishes_during_the_upload_is_made_anew() {
+    let fixture = Fixture::new();
+    let path = fixture.put("f", "old");
+    std::fs::hard_link(&path, fixture.at("second")).unwrap();
+    let gone = fixture.at("f");
+    let answer = write_around(&fixture, &path, move || std::fs::remove_file(&gone).unwrap()).await;
+    assert!(answer.created && !answer.in_place);
+    assert_eq!((fixture.get("f"), fixture.get("second")), ("new".to_owned(), "old".to_owned()));
+    assert!(fixture.leftovers().is_empty());
+}
