@@ -15,7 +15,7 @@ pub(crate) use plan::Plan;
 
 use crate::walk::{Clock, Entry, Roots, SearchError, Step, Walker, shown};
 use best::Best;
-use rank::{Class, Query};
+use rank::{Class, Query, compared};
 
 /// Finds on this thread.
 ///
@@ -58,7 +58,7 @@ fn best(walker: Walker<'_>, query: &Query, plan: &Plan) -> FindFilesResponse {
         let relative = String::from_utf8_lossy(&path);
         let compared = compared(plan.scope.paths[root].as_str(), &relative);
         if let Some(class) = query.class(compared) {
-            let length = compared.len().min(path.len().max(1));
+            let length = if path.is_empty() { compared.len() } else { path.len() };
             best.offer(Ranked { class, length, path, root, kind: entry.kind });
         }
         None
