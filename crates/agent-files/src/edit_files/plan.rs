@@ -212,6 +212,11 @@ fn plan_file(file: Merged, total: &mut u64, grown: &mut u64) -> Result<Planned, 
         return Err(Refused::new(field, ErrorCode::InvalidArgument, reason));
     }
     let (target, stat, before) = read(cleaned.as_path(), total)?;
+    if file.resolved.as_ref() != Some(&target.path) {
+        // The lock that is held is that of another path.
+        let reason = "the path changed while being edited: it leads elsewhere";
+        return Err(Refused::new(".path", ErrorCode::Conflict, reason));
+    }
     if let Some(wanted) = &file.if_match
         && wanted.trim().parse() != Ok(version::etag(&stat))
     {
@@ -267,4 +272,29 @@ fn read(path: &Path, total: &mut u64) -> Result<(Target, Stat, Vec<u8>), Refused
     }
     *total += content.len() as u64;
     Ok((target, stat, content))
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_api::Edit;
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_leads_elsewhere_than_its_lock_is_refused() {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = temporary.path().canonicalize().unwrap();
+        let link = root.join("link");
+        for name in ["a", "b"] {
+            std::fs::write(root.join(name), "old").unwrap();
+        }
+        std::os::unix::fs::symlink("a", &link).unwrap();
+        let files = vec![FileEdits::new(link.to_str().unwrap(), [Edit::new("old", "new")])];
+        let merged = merge(EditFilesRequest { files, ..EditFilesRequest::default() }).unwrap();
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink("b", &link).unwrap();
+        let error = plan(merged).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Conflict);
+        assert!(error.to_string().contains("changed while being edited"), "{error}");
+    }
 }

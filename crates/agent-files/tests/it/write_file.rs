@@ -1,12 +1,9 @@
 //! `write_file` on a real disk: what is published, what is kept, what is left behind.
 
-use std::{
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    sync::Arc,
-};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use agent_api::{Caller, ErrorCode, WriteFileRequest};
-use agent_files::Event;
+use agent_api::{Caller, ErrorCode, WriteFileRequest, WriteFileResponse};
+use agent_files::{Error, Event};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::sync::Notify;
@@ -132,34 +129,28 @@ async fn conditions_are_checked_before_anything_is_written() {
     assert_eq!(fixture.get("f"), "4");
 }
 
-/// A stream that gives one part, then waits to be told to go on, then gives another.
-fn paused(
-    reached: Arc<Notify>,
-    go_on: Arc<Notify>,
-) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
-    let first = stream::iter([Ok(Bytes::from_static(b"one "))]);
-    let second = stream::once(async move {
-        reached.notify_one();
-        go_on.notified().await;
-        Ok(Bytes::from_static(b"two"))
+/// Writes `new`; `change` happens when the target was looked at and the content begins to arrive.
+async fn write_around(
+    fixture: &Fixture,
+    req: WriteFileRequest,
+    change: impl FnOnce() + Send,
+) -> Result<WriteFileResponse, Error> {
+    let content = stream::once(async move {
+        change();
+        Ok(Bytes::from_static(b"new"))
     });
-    first.chain(second)
+    fixture.files.write_file(&Caller::anonymous(), req, content).await
 }
 
 #[tokio::test]
 async fn a_condition_is_checked_again_before_publishing() {
     let fixture = Fixture::new();
     let path = fixture.path("f");
-    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let content = paused(Arc::clone(&reached), Arc::clone(&go_on));
-    let files = fixture.files.clone();
     let req = WriteFileRequest { if_none_match: Some("*".to_owned()), ..request(&path) };
-    let writing =
-        tokio::spawn(async move { files.write_file(&Caller::anonymous(), req, content).await });
-    reached.notified().await;
-    fixture.put("f", "somebody else's");
-    go_on.notify_one();
-    refused(writing.await.unwrap(), ErrorCode::Conflict, "precondition");
+    let answer = write_around(&fixture, req, || {
+        fixture.put("f", "somebody else's");
+    });
+    refused(answer.await, ErrorCode::Conflict, "precondition");
     assert_eq!(fixture.get("f"), "somebody else's");
     assert!(fixture.leftovers().is_empty());
 }
@@ -168,16 +159,11 @@ async fn a_condition_is_checked_again_before_publishing() {
 async fn a_target_that_becomes_a_link_meanwhile_is_not_followed() {
     let fixture = Fixture::new();
     let (path, precious) = (fixture.put("f", "old"), fixture.put("precious", "precious"));
-    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let content = paused(Arc::clone(&reached), Arc::clone(&go_on));
-    let (files, req) = (fixture.files.clone(), request(&path));
-    let writing =
-        tokio::spawn(async move { files.write_file(&Caller::anonymous(), req, content).await });
-    reached.notified().await;
-    std::fs::remove_file(&path).unwrap();
-    symlink(&precious, &path).unwrap();
-    go_on.notify_one();
-    refused(writing.await.unwrap(), ErrorCode::Conflict, "precondition");
+    let answer = write_around(&fixture, request(&path), || {
+        std::fs::remove_file(&path).unwrap();
+        symlink(&precious, &path).unwrap();
+    });
+    refused(answer.await, ErrorCode::Conflict, "precondition");
     assert_eq!(fixture.get("precious"), "precious");
     assert!(fixture.leftovers().is_empty());
 }
@@ -188,16 +174,11 @@ async fn a_directory_that_becomes_a_link_meanwhile_is_not_followed() {
     for directory in ["d", "elsewhere"] {
         std::fs::create_dir(fixture.at(directory)).unwrap();
     }
-    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let content = paused(Arc::clone(&reached), Arc::clone(&go_on));
-    let (files, req) = (fixture.files.clone(), request(&fixture.path("d/f")));
-    let writing =
-        tokio::spawn(async move { files.write_file(&Caller::anonymous(), req, content).await });
-    reached.notified().await;
-    std::fs::rename(fixture.at("d"), fixture.at("moved")).unwrap();
-    symlink("elsewhere", fixture.at("d")).unwrap();
-    go_on.notify_one();
-    refused(writing.await.unwrap(), ErrorCode::Conflict, "precondition");
+    let answer = write_around(&fixture, request(&fixture.path("d/f")), || {
+        std::fs::rename(fixture.at("d"), fixture.at("moved")).unwrap();
+        symlink("elsewhere", fixture.at("d")).unwrap();
+    });
+    refused(answer.await, ErrorCode::Conflict, "precondition");
     assert!(!fixture.at("elsewhere/f").exists());
     assert!(fixture.leftovers().is_empty());
 }
@@ -217,8 +198,12 @@ async fn a_lost_upload_leaves_nothing_behind() {
 async fn a_dropped_upload_leaves_nothing_behind() {
     let fixture = Fixture::new();
     let path = fixture.put("f", "old");
-    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let content = paused(Arc::clone(&reached), go_on);
+    let reached = Notify::new();
+    let stalled = stream::once(async {
+        reached.notify_one();
+        std::future::pending().await
+    });
+    let content = stream::iter([Ok(Bytes::from_static(b"half"))]).chain(stalled);
     let nobody = Caller::anonymous();
     let writing = Box::pin(fixture.files.write_file(&nobody, request(&path), content));
     let reached = Box::pin(reached.notified());
@@ -308,19 +293,6 @@ async fn a_service_that_shuts_down_refuses_changes() {
     assert!(!fixture.at("f").exists() && fixture.leftovers().is_empty());
 }
 
-/// Writes while the target is changed: `change` runs when the upload has begun.
-async fn write_around(
-    fixture: &Fixture,
-    path: &str,
-    change: impl Fn() + Send + 'static,
-) -> agent_api::WriteFileResponse {
-    let content = stream::once(async move {
-        change();
-        Ok(Bytes::from_static(b"new"))
-    });
-    fixture.files.write_file(&Caller::anonymous(), request(path), content).await.unwrap()
-}
-
 #[tokio::test]
 async fn a_file_that_lost_its_second_name_during_the_upload_is_replaced() {
     let fixture = Fixture::new();
@@ -328,8 +300,8 @@ async fn a_file_that_lost_its_second_name_during_the_upload_is_replaced() {
     let second = fixture.at("second");
     std::fs::hard_link(&path, &second).unwrap();
     let before = std::fs::metadata(&path).unwrap().ino();
-    let answer =
-        write_around(&fixture, &path, move || std::fs::remove_file(&second).unwrap()).await;
+    let lose = || std::fs::remove_file(&second).unwrap();
+    let answer = write_around(&fixture, request(&path), lose).await.unwrap();
     assert!(!answer.in_place && !answer.created);
     assert_eq!(fixture.get("f"), "new");
     assert_ne!(std::fs::metadata(&path).unwrap().ino(), before);
@@ -341,8 +313,8 @@ async fn a_file_with_two_names_that_vanishes_during_the_upload_is_made_anew() {
     let fixture = Fixture::new();
     let path = fixture.put("f", "old");
     std::fs::hard_link(&path, fixture.at("second")).unwrap();
-    let gone = fixture.at("f");
-    let answer = write_around(&fixture, &path, move || std::fs::remove_file(&gone).unwrap()).await;
+    let lose = || std::fs::remove_file(&path).unwrap();
+    let answer = write_around(&fixture, request(&path), lose).await.unwrap();
     assert!(answer.created && !answer.in_place);
     assert_eq!((fixture.get("f"), fixture.get("second")), ("new".to_owned(), "old".to_owned()));
     assert!(fixture.leftovers().is_empty());
