@@ -5,7 +5,7 @@ use std::{
     ffi::{CStr, CString},
     io,
     ops::Range,
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -22,21 +22,34 @@ use rustix::{
 /// Set when the kernel or a sandbox does not know the calls, which are then left alone.
 static CACHED_CALLS_REFUSED: AtomicBool = AtomicBool::new(false);
 
-/// Devices of file systems that answer from memory without asking anybody.
-///
-/// Bounded by the number of local file systems mounted while the process runs.
-static LOCAL_DEVICES: RwLock<Vec<Device>> = RwLock::new(Vec::new());
+/// Mounts of file systems that answer from memory without asking anybody; at most [`MAX_KNOWN`].
+static LOCAL_MOUNTS: RwLock<Vec<Mounted>> = RwLock::new(Vec::new());
+
+/// Mounts come and go while the process runs; beyond so many all are learned anew.
+const MAX_KNOWN: usize = 256;
 
 /// A mounted file system that answers from memory.
-struct Device {
-    /// Major and minor number.
-    number: (u32, u32),
+#[derive(Clone, Copy, Debug)]
+struct Mounted {
+    id: MountId,
     /// Whether its files are nothing but memory, so that reading them never waits for a disk.
     ///
     /// tmpfs refuses `RWF_NOWAIT` although it could not wait either, unless its pages were swapped
     /// out, which costs what any memory costs then.
     is_memory: bool,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MountId {
+    /// Never given to another mount.
+    Unique(u64),
+    /// Major and minor number, from a kernel that does not tell the other. A network mount may
+    /// get that of a tmpfs that was unmounted.
+    Device(u32, u32),
+}
+
+/// `STATX_MNT_ID_UNIQUE` (statx(2), since Linux 6.8).
+const UNIQUE_MOUNT_ID: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
 /// The number of tmpfs (statfs(2)).
 const TMPFS: u64 = 0x0102_1994;
@@ -56,13 +69,8 @@ pub(crate) fn open_cached(path: &Path) -> Option<OwnedFd> {
         return None;
     }
     let place = open_in_cache(path, OFlags::PATH)?;
-    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    let stat = rustix::fs::statx(&place, c"", flags, StatxFlags::TYPE).ok()?;
-    if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::RegularFile {
-        return None;
-    }
-    let device = (stat.stx_dev_major, stat.stx_dev_minor);
-    if !LOCAL_DEVICES.read().iter().any(|known| known.number == device) {
+    let (mount, file_type) = examine(place.as_fd())?;
+    if file_type != FileType::RegularFile || known(mount).is_none() {
         return None;
     }
     open_in_cache(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)
@@ -82,26 +90,37 @@ fn open_in_cache(path: &Path, flags: OFlags) -> Option<OwnedFd> {
 
 /// Learns whether the file system of an open file is local; may wait.
 pub(crate) fn learn_locality(file: BorrowedFd<'_>) {
-    let Ok(stat) = rustix::fs::fstat(file) else { return };
-    let number = number_of(&stat);
-    if LOCAL_DEVICES.read().iter().any(|known| known.number == number) {
+    let Some((id, _)) = examine(file) else { return };
+    if known(id).is_some() {
         return;
     }
     let Ok(fs) = rustix::fs::fstatfs(file) else { return };
     let Ok(kind) = u64::try_from(fs.f_type) else { return };
     if LOCAL_FILE_SYSTEMS.contains(&kind) {
-        LOCAL_DEVICES.write().push(Device { number, is_memory: kind == TMPFS });
+        let mut mounts = LOCAL_MOUNTS.write();
+        if mounts.len() >= MAX_KNOWN {
+            mounts.clear();
+        }
+        mounts.push(Mounted { id, is_memory: kind == TMPFS });
     }
 }
 
-fn number_of(stat: &rustix::fs::Stat) -> (u32, u32) {
-    (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev))
+/// The mount that a file lies on and its type, without asking the file system.
+fn examine(file: BorrowedFd<'_>) -> Option<(MountId, FileType)> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let stat = rustix::fs::statx(file, c"", flags, StatxFlags::TYPE | UNIQUE_MOUNT_ID).ok()?;
+    let is_unique = stat.stx_mask & UNIQUE_MOUNT_ID.bits() != 0;
+    let device = MountId::Device(stat.stx_dev_major, stat.stx_dev_minor);
+    let mount = if is_unique { MountId::Unique(stat.stx_mnt_id) } else { device };
+    Some((mount, FileType::from_raw_mode(stat.stx_mode.into())))
+}
+
+fn known(id: MountId) -> Option<Mounted> {
+    LOCAL_MOUNTS.read().iter().find(|known| known.id == id).copied()
 }
 
 fn is_memory(file: BorrowedFd<'_>) -> bool {
-    let Ok(stat) = rustix::fs::fstat(file) else { return false };
-    let number = number_of(&stat);
-    LOCAL_DEVICES.read().iter().any(|known| known.is_memory && known.number == number)
+    examine(file).and_then(|(id, _)| known(id)).is_some_and(|mount| mount.is_memory)
 }
 
 /// Reads what the page cache holds, at most the spare capacity of `buffer`, and appends it.
@@ -272,8 +291,6 @@ fn attribute(file: BorrowedFd<'_>, name: &CStr) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
-
     use super::*;
 
     #[test]
@@ -288,6 +305,30 @@ mod tests {
         let mut buffer = [0_u8; 64];
         let read = read_cached(cached.as_fd(), &mut buffer, 3).unwrap();
         assert!(read.is_none_or(|count| &buffer[..count] == b"tent"));
+    }
+
+    mod needs_tmpfs {
+        use agent_test::Mount;
+
+        use super::*;
+
+        /// The two have the same device number in turn.
+        #[test]
+        fn what_is_known_of_a_mount_does_not_count_for_the_next_one() {
+            for _ in 0..2 {
+                let mount = Mount::tmpfs(64 * 1024).unwrap();
+                let path = mount.path().join("f");
+                std::fs::write(&path, "").unwrap();
+                let file = std::fs::File::open(&path).unwrap();
+                let (id, _) = examine(file.as_fd()).unwrap();
+                if !matches!(id, MountId::Unique(_)) {
+                    return;
+                }
+                assert!(known(id).is_none() && open_cached(&path).is_none());
+                learn_locality(file.as_fd());
+                assert!(known(id).is_some_and(|mount| mount.is_memory));
+            }
+        }
     }
 
     #[test]
