@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Config, Peer, Shared,
+    Config, Observer, Peer, Shared,
     activity::{Activity, Watched},
     requests::OpenBody,
 };
@@ -43,8 +43,7 @@ async fn serve<S>(shared: Arc<Shared>, stream: S, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let listener = peer.listener;
-    shared.app.observer.connection_opened(listener);
+    let _counted = Counted::new(Arc::clone(&shared.app.observer), peer.listener);
     let (close, abort) = (shared.close.clone(), shared.abort.clone());
     let config = shared.config;
     let activity = Activity::new();
@@ -75,7 +74,25 @@ where
             }
         }
     }
-    shared.app.observer.connection_closed(listener);
+}
+
+/// A connection that its observer counts, also while a panic in a response body ends it.
+struct Counted {
+    observer: Arc<dyn Observer>,
+    listener: &'static str,
+}
+
+impl Counted {
+    fn new(observer: Arc<dyn Observer>, listener: &'static str) -> Self {
+        observer.connection_opened(listener);
+        Self { observer, listener }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.observer.connection_closed(self.listener);
+    }
 }
 
 /// Runs the requests of HTTP/2, which are tasks of their own, as tasks of the server.

@@ -1,8 +1,16 @@
 //! Limits of time, size and number, each with what happens beyond it.
 
-use std::time::Duration;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicIsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
-use agent_http::{Access, Config};
+use agent_http::{Access, Config, Observer, Peer, Server};
 use tokio::io::AsyncReadExt;
 
 use crate::client::Fixture;
@@ -122,4 +130,41 @@ async fn http2_with_prior_knowledge_is_spoken_on_the_same_stream() {
     let mut frame = [0; 9];
     client.stream.read_exact(&mut frame).await.unwrap();
     assert_eq!(frame[3], 4, "the server answers with its settings");
+}
+
+#[derive(Default)]
+struct Open(AtomicIsize);
+
+impl Observer for Open {
+    fn request(&self, _: &'static str, _: u16, _: Duration) {}
+
+    fn connection_opened(&self, _: &'static str) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn connection_closed(&self, _: &'static str) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_a_defect_ends_is_no_longer_counted() {
+    let open = Arc::new(Open::default());
+    let defect = || async {
+        let parts =
+            futures_util::stream::poll_fn(|_| -> Poll<Option<Result<Vec<u8>, io::Error>>> {
+                panic!("a defect in a body")
+            });
+        axum::body::Body::from_stream(parts)
+    };
+    let router = axum::Router::new().route("/", axum::routing::get(defect));
+    let observer = Arc::clone(&open);
+    let server = Server::new(router, Access::default(), Config::default(), observer);
+    let (near, far) = tokio::io::duplex(1024);
+    server.connect(far, Peer::in_process());
+    let mut client = crate::client::Client { stream: near };
+    client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(is_closed(&mut client.stream).await);
+    server.shutdown(Duration::from_secs(10)).await;
+    assert_eq!(open.0.load(Ordering::SeqCst), 0);
 }
