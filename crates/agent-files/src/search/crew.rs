@@ -64,7 +64,9 @@ pub(super) fn search<'a>(
     };
     thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(|| crew.work());
+            let helper = thread::Builder::new().name("search".to_owned());
+            // With fewer threads it takes longer, and that is all.
+            let _ = helper.spawn_scoped(scope, || crew.work());
         }
         crew.work();
     });

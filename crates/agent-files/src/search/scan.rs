@@ -287,3 +287,124 @@ impl Source {
         Ok(Resume { line, offset: start, version: place.version })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, os::fd::OwnedFd, sync::atomic::AtomicBool, time::Duration};
+
+    use agent_api::SearchCase;
+
+    use super::*;
+
+    const ENOUGH: Allowance = Allowance { matches: 100_000, bytes: 1 << 30, submatches: 1 << 30 };
+    const STYLE: Style = Style { context_lines: 2, max_line_bytes: 1024 };
+
+    fn file(content: &[u8]) -> OwnedFd {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.into()
+    }
+
+    fn compile(pattern: &str) -> Pattern {
+        Pattern::compile(pattern, false, SearchCase::Sensitive).unwrap()
+    }
+
+    fn scan(pattern: &str, content: &[u8], resume: Option<Resume>, allowance: Allowance) -> Scan {
+        let (pattern, stop) = (compile(pattern), AtomicBool::new(false));
+        let clock = Clock::start(Duration::from_secs(60), &stop);
+        Scanner::new(&pattern, STYLE).scan(file(content), resume, allowance, clock)
+    }
+
+    fn lines(scan: &Scan) -> Vec<u64> {
+        scan.hits.iter().map(|hit| hit.found.line).collect()
+    }
+
+    #[test]
+    fn lines_at_the_edges_of_the_buffer_are_whole() {
+        // Each length moves the line with the match across another edge.
+        for edge in [BINARY_BYTES, BUFFER_BYTES, BINARY_BYTES + BUFFER_BYTES] {
+            for before in edge - 8..edge + 4 {
+                let mut content = b"12345\n".repeat(before / 6);
+                content.resize(before, b'\n');
+                let blank = before % 6;
+                content.extend_from_slice(b"needle\n1\n2\n3\n");
+                let scan = scan("needle", &content, None, ENOUGH);
+                let line = (before / 6 + blank) as u64 + 1;
+                assert_eq!(lines(&scan), [line], "{before}");
+                assert_eq!(scan.hits[0].found.after, ["1", "2"]);
+                assert_eq!(scan.hits[0].at.offset, before as u64);
+                let nearest = scan.hits[0].found.before.last().unwrap();
+                assert_eq!(nearest, if blank == 0 { "12345" } else { "" });
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_in_the_same_version_is_found_by_its_offset() {
+        let named = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(named.path(), "x 1\nx 2\nx 3\nx 4\n").unwrap();
+        let open = || OwnedFd::from(named.reopen().unwrap());
+        let (pattern, stop) = (compile("x"), AtomicBool::new(false));
+        let clock = Clock::start(Duration::from_secs(60), &stop);
+        let mut scanner = Scanner::new(&pattern, STYLE);
+        let whole = scanner.scan(open(), None, ENOUGH, clock);
+        for hit in &whole.hits {
+            let rest = scanner.scan(open(), Some(hit.at), ENOUGH, clock);
+            let number = usize::try_from(hit.at.line).unwrap();
+            assert_eq!(rest.hits, whole.hits[number..]);
+            // Of another version the line is still known.
+            let other = Resume { version: None, offset: 1_000_000, ..hit.at };
+            let rest = scanner.scan(open(), Some(other), ENOUGH, clock);
+            assert_eq!(rest.hits, whole.hits[number..]);
+        }
+    }
+
+    #[test]
+    fn a_file_is_left_when_it_has_more_than_is_allowed() {
+        let content = b"x\n".repeat(10);
+        let allowed = |matches| Allowance { matches, ..ENOUGH };
+        let full = scan("x", &content, None, allowed(3));
+        assert_eq!((lines(&full), full.end), (vec![1, 2, 3, 4], End::Full));
+        assert_eq!(full.hits[2].found.after, ["x", "x"]);
+        let enough = scan("x", &content, None, allowed(10));
+        assert_eq!((enough.hits.len(), enough.end), (10, End::Searched));
+    }
+
+    #[test]
+    fn the_buffer_grows_for_a_long_line_and_no_further() {
+        let (pattern, stop) = (compile("needle"), AtomicBool::new(false));
+        let clock = Clock::start(Duration::from_secs(60), &stop);
+        let mut scanner = Scanner::new(&pattern, STYLE);
+        let mut content = vec![b'.'; 40 << 20];
+        content.extend_from_slice(b"needle\nneedle\n");
+        let scan = scanner.scan(file(&content), None, ENOUGH, clock);
+        assert_eq!(lines(&scan), [2]);
+        assert_eq!(scan.note.as_deref(), Some("line 1 is too long to be searched completely"));
+        assert_eq!(scanner.buffer.len(), BUFFER_BYTES);
+        let mut source = Source::new(File::from(file(&content)), content.len() as u64);
+        let mut collector =
+            Collector::new(&mut scanner.matcher, STYLE, ENOUGH, (Resume::default(), 0), clock);
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let filled = source.fill(&mut buffer[..BINARY_BYTES]).unwrap();
+        run(&mut source, &mut buffer, filled, &mut collector, clock).unwrap();
+        assert!(buffer.len() <= 16 << 20, "{} bytes", buffer.len());
+    }
+
+    #[test]
+    fn a_file_is_read_to_the_size_it_had() {
+        let mut source = Source::new(File::from(file(b"one\ntwo\nthree\n")), 8);
+        let mut buffer = [0; 64];
+        assert_eq!(source.fill(&mut buffer).unwrap(), 8);
+        assert!(source.is_at_end && !source.is_cut);
+    }
+
+    #[test]
+    fn time_that_is_over_ends_a_file_at_a_line() {
+        let (pattern, stop) = (compile("x"), AtomicBool::new(false));
+        let clock = Clock::start(Duration::ZERO, &stop);
+        let scan = Scanner::new(&pattern, STYLE).scan(file(b"x\nx\n"), None, ENOUGH, clock);
+        let End::TimedOut(place) = scan.end else { panic!("{scan:?}") };
+        assert_eq!((place.line, place.offset, scan.hits.len()), (0, 0, 0));
+    }
+}

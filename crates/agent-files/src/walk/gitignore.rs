@@ -259,3 +259,79 @@ fn posix_name(chars: &mut Peekable<Chars<'_>>) -> Result<Option<String>, &'stati
     chars.nth(name.chars().count() + 2);
     Ok(Some(name.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, glob: &str) {
+        let expected = Pattern { glob: glob.to_owned(), negated: false, only_directories: false };
+        assert_eq!(parse(line, Braces::Literal), Line::Pattern(expected), "{line:?}");
+    }
+
+    #[test]
+    fn a_pattern_without_a_slash_matches_at_any_depth() {
+        check("a", "**/a");
+        check("*.log", "**/*.log");
+        check("**", "**/*");
+        check("a**b", "**/a*b");
+        check("/a", "a");
+        check("a/b", "a/b");
+        check("/**", "**/*");
+        check("**/a", "**/a");
+        check("a/**", "a/**/*");
+        check("a/***/b", "a/**/b");
+        check("a/b**", "a/b*");
+    }
+
+    #[test]
+    fn prefixes_and_suffixes_are_read_off() {
+        let pattern = |line| match parse(line, Braces::Literal) {
+            Line::Pattern(pattern) => (pattern.glob, pattern.negated, pattern.only_directories),
+            other => panic!("{line:?} is {other:?}"),
+        };
+        assert_eq!(pattern("!a"), ("**/a".to_owned(), true, false));
+        assert_eq!(pattern("a/"), ("**/a".to_owned(), false, true));
+        assert_eq!(pattern("!/a/"), ("a".to_owned(), true, true));
+        assert_eq!(pattern("!!a"), ("**/!a".to_owned(), true, false));
+        assert_eq!(pattern("a#"), ("**/a#".to_owned(), false, false));
+    }
+
+    #[test]
+    fn some_lines_match_nothing() {
+        for line in ["", "   ", "#a", "/", "!", "!/", "//", "a//"] {
+            assert_eq!(parse(line, Braces::Literal), Line::Blank, "{line:?}");
+        }
+        for line in ["[", "[]", "[!]", "[a", "a\\", "[[:none:]]", "[\\"] {
+            let read = parse(line, Braces::Literal);
+            assert!(matches!(read, Line::Invalid(_)), "{line:?} is {read:?}");
+        }
+    }
+
+    #[test]
+    fn escapes_and_spaces_are_as_in_git() {
+        check("\\#a", "**/#a");
+        check("\\!a", "**/\\!a");
+        check("a  ", "**/a");
+        check("a\\ ", "**/a ");
+        check("a\\  ", "**/a ");
+        check(" a", "**/ a");
+        check("\\*", "**/\\*");
+        check("{a,b}", "**/\\{a,b\\}");
+    }
+
+    #[test]
+    fn brackets_are_written_so_that_nothing_in_them_is_syntax() {
+        check("[ab]", "**/[ab]");
+        check("[^a-c]", "**/[!a-c]");
+        check("[]a]", "**/[]a]");
+        check("[a\\]]", "**/[]a]");
+        check("[a-]", "**/[a-]");
+        check("[b-a]", "**/[b]");
+        check("[\\!]", "**/{\\!}");
+        check("[\\!-]", "**/{\\!,[-]}");
+        check("[X-^]", "**/[]X-\\^]");
+        check("[[:alpha:]_]", "**/[_[:alpha:]]");
+        check("[![]", "**/[![]");
+    }
+}

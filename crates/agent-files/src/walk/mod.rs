@@ -8,6 +8,7 @@
 //! ```
 
 mod clock;
+mod entry;
 mod error;
 mod gitignore;
 mod globs;
@@ -21,9 +22,10 @@ mod scope;
 mod walker;
 
 pub(crate) use clock::Clock;
+pub(crate) use entry::{Entry, shown};
 pub use error::SearchError;
 pub(crate) use listing::Kinds;
 pub(crate) use position::{Position, Resume};
 pub(crate) use roots::Roots;
 pub(crate) use scope::Scope;
-pub(crate) use walker::{Entry, Step, Walker, shown};
+pub(crate) use walker::{Step, Walker};

@@ -9,14 +9,9 @@
 //!     └───────────────┴────────────────────┴─────────────┴── Step::Entry ◄──────┘
 //! ```
 
-use std::{
-    cmp::Ordering,
-    collections::VecDeque,
-    os::fd::{AsFd, OwnedFd},
-    sync::Arc,
-};
+use std::{cmp::Ordering, collections::VecDeque, os::fd::AsFd, sync::Arc};
 
-use agent_api::{AbsolutePath, EntryKind, SkippedPath, io_text, limits::MAX_PATH_BYTES};
+use agent_api::{EntryKind, SkippedPath, io_text, limits::MAX_PATH_BYTES};
 use rustix::{
     fs::{CWD, Mode, OFlags, openat},
     io::Errno,
@@ -24,6 +19,7 @@ use rustix::{
 
 use super::{
     clock::Clock,
+    entry::{Directory, Entry, Place, shown},
     globs::Share,
     ignore_files::{Refused, read_level},
     levels::{Level, is_ignored},
@@ -50,35 +46,6 @@ pub(crate) enum Step {
     Pause,
     /// The time is over; everything before the position was walked. The last step.
     Expired(Position),
-}
-
-/// An entry that takes part.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    /// Where it is.
-    pub(crate) place: Place,
-    /// What it is.
-    pub(crate) kind: EntryKind,
-    /// Where to go on in it, when the walk begins in its middle.
-    pub(crate) resume: Option<Resume>,
-}
-
-/// Where an entry is.
-#[derive(Debug)]
-pub(crate) enum Place {
-    /// It is a root itself.
-    Root(Arc<Root>),
-    /// It lies in a directory.
-    Below(Arc<Directory>, Box<[u8]>),
-}
-
-/// An open directory of a walk.
-#[derive(Debug)]
-pub(crate) struct Directory {
-    root: Arc<Root>,
-    /// Path below the root; empty for the root itself.
-    path: Vec<u8>,
-    handle: OwnedFd,
 }
 
 /// A walk.
@@ -116,68 +83,6 @@ struct Frame {
     real: usize,
     /// Where to begin, relative to this directory, while the walk is not past it.
     start: Option<(Vec<u8>, Option<Resume>)>,
-}
-
-impl Place {
-    /// The root it belongs to.
-    pub(crate) fn root(&self) -> &Arc<Root> {
-        match self {
-            Self::Root(root) => root,
-            Self::Below(directory, _) => &directory.root,
-        }
-    }
-
-    /// Its path below its root; empty for the root itself.
-    pub(crate) fn path(&self) -> Vec<u8> {
-        match self {
-            Self::Root(_) => Vec::new(),
-            Self::Below(directory, name) => directory.path_of(name),
-        }
-    }
-
-    /// Its path as it is shown to clients, invalid UTF-8 replaced.
-    pub(crate) fn shown(&self) -> String {
-        shown(&self.root().path, &self.path())
-    }
-
-    /// Opens it for reading without waiting for anybody.
-    ///
-    /// # Errors
-    ///
-    /// That of the system; `None` when the entry is gone or has become a link.
-    pub(crate) fn open(&self) -> Result<Option<OwnedFd>, Errno> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = match self {
-            Self::Root(root) => openat(CWD, root.path.as_path(), flags, Mode::empty()),
-            Self::Below(directory, name) => {
-                openat(&directory.handle, &**name, flags | OFlags::NOFOLLOW, Mode::empty())
-            }
-        };
-        match opened {
-            Ok(handle) => Ok(Some(handle)),
-            Err(Errno::NOENT | Errno::LOOP) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-impl Directory {
-    fn path_of(&self, name: &[u8]) -> Vec<u8> {
-        match &*self.path {
-            [] => name.to_vec(),
-            path => [path, b"/", name].concat(),
-        }
-    }
-}
-
-/// A path below a root as it is shown to clients, invalid UTF-8 replaced.
-pub(crate) fn shown(root: &AbsolutePath, path: &[u8]) -> String {
-    let base = root.as_str();
-    match (path, base) {
-        ([], _) => base.to_owned(),
-        (_, "/") => format!("/{}", String::from_utf8_lossy(path)),
-        _ => format!("{base}/{}", String::from_utf8_lossy(path)),
-    }
 }
 
 impl<'a> Walker<'a> {
@@ -251,12 +156,16 @@ impl<'a> Walker<'a> {
             return more.then(|| Position::start_of(self.next_root));
         };
         let directory = &frame.directory;
+        let root = directory.root.index;
+        if let Some((rest, resume)) = &frame.start {
+            return Some(Position { root, path: directory.path_of(rest), resume: *resume });
+        }
         let last = frame.next.checked_sub(1).and_then(|last| frame.listing.get(last));
         let path = match last {
             Some((name, _)) => directory.path_of(name),
             None => directory.path.clone(),
         };
-        Some(Position { root: directory.root.index, path, resume: None })
+        Some(Position { root, path, resume: None })
     }
 
     fn enter_root(&mut self) {

@@ -226,3 +226,22 @@ async fn pages_inside_a_large_file_are_as_if_it_were_one() {
         assert_eq!(found.after, lines[line..(line + 3).min(lines.len())]);
     }
 }
+
+#[test]
+fn a_search_whose_caller_left_is_given_up() {
+    let fixture = Fixture::new();
+    // One line without an end in sight: reading it would take a minute and more.
+    fixture.put("f", "x".repeat(70_000));
+    std::fs::File::options().write(true).open(fixture.at("f")).unwrap().set_len(1 << 40).unwrap();
+    let req = SearchFilesRequest { time_budget_ms: 60_000, ..request(&fixture, "needle") };
+    let started = std::time::Instant::now();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let moment = std::time::Duration::from_millis(100);
+        let left = tokio::time::timeout(moment, fixture.files.search_files(req)).await;
+        assert!(left.is_err(), "{left:?}");
+    });
+    // A runtime waits for the work on its pool.
+    drop(runtime);
+    assert!(started.elapsed().as_secs() < 30);
+}

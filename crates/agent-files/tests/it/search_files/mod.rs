@@ -271,7 +271,7 @@ mod needs_root {
         put_all(&fixture, &[("a/x", "needle\n"), ("b", "needle\n"), ("c", "needle\n")]);
         put_all(&fixture, &[("d/.gitignore", "*\n"), ("d/x", "needle\n")]);
         for name in ["a", "b", "d/.gitignore"] {
-            std::fs::set_permissions(fixture.at(name), PermissionsExt::from_mode(0)).unwrap();
+            std::fs::set_permissions(fixture.at(name), PermissionsExt::from_mode(0o000)).unwrap();
         }
         let answer = as_nobody(search(&fixture, request(&fixture, "needle")));
         assert_eq!(matches(&fixture, &answer), ["c:1:needle", "d/x:1:needle"]);
@@ -288,7 +288,7 @@ mod needs_root {
         let fixture = Fixture::new();
         fixture.open_to_all();
         put_all(&fixture, &[("a/x", "needle\n")]);
-        std::fs::set_permissions(fixture.at("a"), PermissionsExt::from_mode(0)).unwrap();
+        std::fs::set_permissions(fixture.at("a"), PermissionsExt::from_mode(0o000)).unwrap();
         let paths = |name| vec![fixture.path(name)];
         let req = SearchFilesRequest { paths: paths("a/x"), ..request(&fixture, "needle") };
         let answer = as_nobody(fixture.files.search_files(req));
