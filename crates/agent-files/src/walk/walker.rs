@@ -213,7 +213,9 @@ impl<'a> Walker<'a> {
     ) {
         let (listing, failure) =
             Listing::read(directory.handle.as_fd(), self.wanted, &mut self.space);
-        if let Some(error) = failure {
+        // A directory that was removed since it was opened is gone like any other entry
+        // (getdents(2)), and no failure.
+        if let Some(error) = failure.filter(|error| *error != Errno::NOENT) {
             self.skip(shown(&directory.root.path, &directory.path), error);
         }
         let marks = listing.marks;
