@@ -82,7 +82,7 @@ async fn a_directory_comes_with_everything_below_it() {
     }
     symlink("../a", disk.there("/src/deep/link")).unwrap();
     symlink("/nowhere", disk.there("/src/dangling")).unwrap();
-    set_mode(&disk.there("/src/deep"), 0o555);
+    set_mode(&disk.there("/src/deep"), 0o710);
     for (from, to, root) in
         [(":/src", "fresh", "fresh"), (":/src", ".", "src"), (":/src/.", "fresh", "fresh")]
     {
@@ -95,8 +95,22 @@ async fn a_directory_comes_with_everything_below_it() {
         assert_eq!(link, Path::new("../a"));
         let link = fs::read_link(disk.here(root).join("dangling")).unwrap();
         assert_eq!(link, Path::new("/nowhere"));
-        assert_eq!(mode(&disk.here(root).join("deep")), 0o555);
+        assert_eq!(mode(&disk.here(root).join("deep")), 0o710);
     }
+}
+
+#[tokio::test]
+async fn a_directory_that_may_not_be_written_comes_with_everything_below_it() {
+    let disk = Disk::new();
+    fs::create_dir_all(disk.there("/src/deep/er")).unwrap();
+    fs::write(disk.there("/src/deep/er/d"), "content").unwrap();
+    set_mode(&disk.there("/src/deep"), 0o555);
+    type_words(&disk.mock(), &["cp", "-r", ":/src", &disk.typed("fresh")]).await.ok();
+    assert_eq!(fs::read_to_string(disk.here("fresh/deep/er/d")).unwrap(), "content");
+    assert_eq!(mode(&disk.here("fresh/deep")), 0o555);
+    // So that the temporary directory can be removed by anybody.
+    set_mode(&disk.there("/src/deep"), 0o755);
+    set_mode(&disk.here("fresh/deep"), 0o755);
 }
 
 #[tokio::test]
