@@ -51,6 +51,11 @@ pub(super) fn write(identity: Identity, position: &Position) -> String {
             let _ = write!(rest, "{version}");
         }
     }
+    signed(identity, &rest)
+}
+
+/// Puts the digest before the rest.
+pub(crate) fn signed(identity: Identity, rest: &str) -> String {
     format!("{:032x}-{rest}", identity.with(rest.as_bytes()).0)
 }
 
@@ -59,8 +64,8 @@ pub(crate) fn read(identity: Identity, cursor: &str) -> Option<Position> {
     if cursor.len() > MAX_CURSOR_BYTES {
         return None;
     }
-    let (check, rest) = cursor.split_once('-')?;
-    if check != format!("{:032x}", identity.with(rest.as_bytes()).0) {
+    let (_, rest) = cursor.split_once('-')?;
+    if cursor != signed(identity, rest) {
         return None;
     }
     let mut parts = rest.split('-');
@@ -114,7 +119,7 @@ mod tests {
     #[test]
     fn a_text_that_is_no_cursor_is_refused() {
         let request = identity(&[]);
-        let signed = |rest: &str| format!("{:032x}-{rest}", request.with(rest.as_bytes()).0);
+        let signed = |rest: &str| signed(request, rest);
         assert!(read(request, &signed("0-")).is_some());
         assert!(read(request, &signed("0-61-1-2-")).is_some());
         for rest in ["", "0", "x-", "0-6", "0-zz", "0--1", "0--1-2", "0--1-2-x", "0--1-2--", "-1-"]
