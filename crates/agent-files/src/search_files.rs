@@ -39,6 +39,7 @@ impl Files {
         &self,
         req: SearchFilesRequest,
     ) -> Result<SearchFilesResponse, Error> {
+        let _slot = self.shared.searches.acquire().await.expect("never closed");
         let config = self.shared.config.clone();
         let stop = StopOnDrop(Arc::default());
         let told = Arc::clone(&stop.0);
@@ -63,6 +64,7 @@ impl Files {
     /// Dropping the future stops the walk soon.
     #[tracing::instrument(level = "debug", name = "files.find_files", skip_all)]
     pub async fn find_files(&self, req: FindFilesRequest) -> Result<FindFilesResponse, Error> {
+        let _slot = self.shared.searches.acquire().await.expect("never closed");
         let config = self.shared.config.clone();
         let stop = StopOnDrop(Arc::default());
         let told = Arc::clone(&stop.0);
@@ -71,5 +73,24 @@ impl Files {
             Ok(find::run(&plan, &told)?)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::{Config, service::MAX_SEARCHES};
+
+    #[tokio::test]
+    async fn a_search_beyond_the_limit_waits_for_another_to_end() {
+        let files = Files::new(Config::new("/", "/"));
+        let limit = u32::try_from(MAX_SEARCHES).unwrap();
+        let others = files.shared.searches.acquire_many(limit).await.unwrap();
+        let mut waiting = Box::pin(files.search_files(SearchFilesRequest::default()));
+        assert!((&mut waiting).now_or_never().is_none());
+        drop(others);
+        assert!(waiting.await.is_err(), "an empty pattern is refused");
     }
 }

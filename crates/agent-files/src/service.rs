@@ -14,6 +14,9 @@ const MAX_EVENTS: usize = 1024;
 /// Changes at work; further ones wait. They outlive the clients that asked for them, so the limit
 /// of requests does not bound them.
 const MAX_CHANGES: usize = 512;
+/// Searches of contents and names at the same time: enough to keep any machine busy, few enough
+/// that their threads and directory handles stay in the hundreds.
+pub(crate) const MAX_SEARCHES: usize = 16;
 /// MiB of file contents that all edits at work may be reading; each is held up to three times.
 pub(crate) const MAX_EDIT_MIB: u32 = 256;
 
@@ -32,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) locks: Locks,
     /// MiB of contents that edits may hold in memory together; further ones wait.
     pub(crate) edit_memory: Arc<Semaphore>,
+    /// Searches at work; each has threads of its own, so further ones wait.
+    pub(crate) searches: Semaphore,
     changes: Arc<Semaphore>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -58,6 +63,7 @@ impl Files {
             config,
             locks: Locks::default(),
             edit_memory: Arc::new(Semaphore::new(MAX_EDIT_MIB as usize)),
+            searches: Semaphore::new(MAX_SEARCHES),
             changes: Arc::new(Semaphore::new(MAX_CHANGES)),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
