@@ -23,6 +23,7 @@ mod lifecycle;
 pub mod limits;
 mod null;
 mod path;
+mod processes;
 pub mod routes;
 mod timestamp;
 
@@ -33,5 +34,6 @@ pub use files::*;
 pub use io_error::io_text;
 pub use lifecycle::*;
 pub use path::{AbsolutePath, PathError};
+pub use processes::*;
 pub use routes::{Method, Route};
 pub use timestamp::{ParseTimestampError, Timestamp};

@@ -15,3 +15,30 @@ pub const MAX_TOKEN_BYTES: usize = 4096;
 
 /// Largest text that `get_debug_config` and its relatives answer, in bytes.
 pub const MAX_DEBUG_TEXT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Longest shell text of a process in bytes: the most that Linux takes as one argument.
+pub const MAX_PROCESS_COMMAND_BYTES: usize = 131_071;
+/// Most arguments of a process.
+pub const MAX_PROCESS_ARGS: usize = 10_000;
+/// Longest time limit of a process in milliseconds: seven days.
+pub const MAX_PROCESS_TIMEOUT_MS: u64 = 604_800_000;
+/// Least memory limit of a process in bytes.
+pub const MIN_PROCESS_MEMORY_BYTES: u64 = 1024 * 1024;
+/// Most rows and columns of a terminal; the least is 1.
+pub const MAX_TERMINAL_SIDE: u16 = 1000;
+/// Processes in a list when nothing is asked for.
+pub const DEFAULT_PROCESS_LIST: u64 = 10;
+/// Most processes in a list.
+pub const MAX_PROCESS_LIST: u64 = 2000;
+/// Longest wait for a process in milliseconds.
+pub const MAX_PROCESS_WAIT_MS: u64 = 300_000;
+/// Wait for output as bytes in milliseconds when nothing is asked for.
+pub const DEFAULT_PROCESS_READ_WAIT_MS: u64 = 30_000;
+/// Wait for room in an input in milliseconds when nothing is asked for.
+pub const DEFAULT_PROCESS_INPUT_WAIT_MS: u64 = 30_000;
+/// Bytes of output read at once when nothing is asked for.
+pub const DEFAULT_PROCESS_READ_BYTES: u64 = 1024 * 1024;
+/// Most bytes of output read at once.
+pub const MAX_PROCESS_READ_BYTES: u64 = 16 * 1024 * 1024;
+/// Largest body of input in bytes.
+pub const MAX_PROCESS_INPUT_BYTES: usize = 4 * 1024 * 1024;

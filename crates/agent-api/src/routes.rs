@@ -69,6 +69,10 @@ const fn post(operation: &'static str, path: &'static str) -> Route {
     Route { operation, method: Method::Post, path }
 }
 
+const fn delete(operation: &'static str, path: &'static str) -> Route {
+    Route { operation, method: Method::Delete, path }
+}
+
 /// Says hello, without authentication.
 pub const GET_GREETING: Route = get("get_greeting", "/");
 /// Says whether the agent is up, without authentication.
@@ -119,6 +123,32 @@ pub const SEARCH_FILES: Route = post("search_files", "/api/v0/search");
 /// Finds files by name.
 pub const FIND_FILES: Route = post("find_files", "/api/v0/find-files");
 
+/// Starts a process, or attaches to the one that the same request started before.
+pub const START_PROCESS: Route = post("start_process", "/api/v0/processes/start");
+/// Lists processes.
+pub const LIST_PROCESSES: Route = get("list_processes", "/api/v0/processes/list");
+/// Answers everything known of a process.
+pub const GET_PROCESS: Route = get("get_process", "/api/v0/processes/{id}");
+/// Answers the output as one bounded text.
+pub const GET_PROCESS_OUTPUT: Route = get("get_process_output", "/api/v0/processes/{id}/output");
+/// Answers bytes of the output from an offset.
+pub const READ_PROCESS_OUTPUT: Route =
+    get("read_process_output", "/api/v0/processes/{id}/output/bytes");
+/// Follows the output from an offset, as a WebSocket or an event stream.
+pub const STREAM_PROCESS_OUTPUT: Route =
+    get("stream_process_output", "/api/v0/processes/{id}/output/stream");
+/// Writes into the input.
+pub const WRITE_PROCESS_INPUT: Route = post("write_process_input", "/api/v0/processes/{id}/input");
+/// Ends the input.
+pub const CLOSE_PROCESS_INPUT: Route =
+    post("close_process_input", "/api/v0/processes/{id}/input/close");
+/// Changes the size of the terminal.
+pub const RESIZE_PROCESS: Route = post("resize_process", "/api/v0/processes/{id}/resize");
+/// Sends a signal.
+pub const SIGNAL_PROCESS: Route = post("signal_process", "/api/v0/processes/{id}/signal");
+/// Kills a process and forgets it.
+pub const DELETE_PROCESS: Route = delete("delete_process", "/api/v0/processes/{id}");
+
 /// Every route; the operation of an older path is that of the newer one.
 pub const ALL: &[Route] = &[
     GET_GREETING,
@@ -144,11 +174,28 @@ pub const ALL: &[Route] = &[
     REMOVE_PATH,
     SEARCH_FILES,
     FIND_FILES,
+    START_PROCESS,
+    LIST_PROCESSES,
+    GET_PROCESS,
+    GET_PROCESS_OUTPUT,
+    READ_PROCESS_OUTPUT,
+    STREAM_PROCESS_OUTPUT,
+    WRITE_PROCESS_INPUT,
+    CLOSE_PROCESS_INPUT,
+    RESIZE_PROCESS,
+    SIGNAL_PROCESS,
+    DELETE_PROCESS,
 ];
 
-/// The route of a request path, whatever its method; `None` for an unknown path.
-pub fn find(path: &str) -> Option<&'static Route> {
-    ALL.iter().find(|route| route.matches(path))
+/// The route of a request; with a method that the path does not answer, one of the path's others,
+/// and `None` for an unknown path. `HEAD` counts as `GET`.
+pub fn find(method: &str, path: &str) -> Option<&'static Route> {
+    let method = if method == "HEAD" { Method::Get.as_str() } else { method };
+    let mut of_path = ALL.iter().filter(|route| route.matches(path));
+    let first = of_path.next()?;
+    // `/processes/start` also looks like a process, but what it is comes first in the table.
+    let is_asked = |route: &&Route| route.path == first.path && route.method.as_str() == method;
+    Some(std::iter::once(first).chain(of_path).find(is_asked).unwrap_or(first))
 }
 
 #[cfg(test)]
@@ -158,25 +205,36 @@ mod tests {
     #[test]
     fn a_request_path_finds_its_operation() {
         let cases = [
-            ("/", Some("get_greeting")),
-            ("/healthz", Some("check_health")),
-            ("/api/v0/stat", Some("stat_path")),
-            ("/debug/mesh/debug-logging/on", Some("set_mesh_debug_logging")),
-            ("/debug/mesh/debug-logging/", None),
-            ("/api/v0/stat/", None),
-            ("/api/v0", None),
-            ("", None),
+            ("GET /", Some("get_greeting")),
+            ("GET /healthz", Some("check_health")),
+            ("GET /api/v0/stat", Some("stat_path")),
+            ("HEAD /api/v0/stat", Some("stat_path")),
+            ("POST /api/v0/stat", Some("stat_path")),
+            ("GET /debug/mesh/debug-logging/on", Some("set_mesh_debug_logging")),
+            ("GET /debug/mesh/debug-logging/", None),
+            ("GET /api/v0/stat/", None),
+            ("GET /api/v0", None),
+            ("GET ", None),
+            ("POST /api/v0/processes/start", Some("start_process")),
+            ("GET /api/v0/processes/start", Some("start_process")),
+            ("GET /api/v0/processes/7", Some("get_process")),
+            ("HEAD /api/v0/processes/7", Some("get_process")),
+            ("PUT /api/v0/processes/7", Some("get_process")),
+            ("DELETE /api/v0/processes/7", Some("delete_process")),
+            ("GET /api/v0/processes/7/output", Some("get_process_output")),
+            ("POST /api/v0/processes/7/input/close", Some("close_process_input")),
         ];
-        for (path, expected) in cases {
-            assert_eq!(find(path).map(|route| route.operation), expected, "{path}");
+        for (request, expected) in cases {
+            let (method, path) = request.split_once(' ').unwrap();
+            assert_eq!(find(method, path).map(|route| route.operation), expected, "{request}");
         }
     }
 
     #[test]
-    fn a_path_has_one_route() {
+    fn a_method_of_a_path_has_one_route() {
         for route in ALL {
-            let same = ALL.iter().filter(|other| other.path == route.path).count();
-            assert_eq!(same, 1, "{}", route.path);
+            let is_same = |other: &&Route| (other.method, other.path) == (route.method, route.path);
+            assert_eq!(ALL.iter().filter(is_same).count(), 1, "{}", route.path);
         }
     }
 }

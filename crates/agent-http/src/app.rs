@@ -46,7 +46,7 @@ impl App {
         let started = Instant::now();
         let id = request_id::choose(request.headers().get(&REQUEST_ID));
         let version = request.version();
-        let route = routes::find(request.uri().path());
+        let route = routes::find(request.method().as_str(), request.uri().path());
         let operation = route.map_or("unknown", |route| route.operation);
         let span = info_span!(
             "http.request",
