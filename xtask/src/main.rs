@@ -66,6 +66,9 @@ enum Task {
     Dist(dist::Args),
     /// Measure beside a reference in the same run
     Bench(bench::Args),
+    /// What `bench` lets the agent start
+    #[command(hide = true)]
+    BenchTicker(bench::TickerArgs),
     /// Run the fuzz targets
     Fuzz(fuzz::Args),
 }
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Task::Deny => deny::run(),
         Task::Dist(args) => dist::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::BenchTicker(args) => bench::ticker(&args),
         Task::Fuzz(args) => fuzz::run(&args),
     };
     match result {

@@ -59,7 +59,38 @@ impl Client {
     pub(super) fn send(&mut self, method: &str, target: &str, body: &[u8]) -> Result<u64> {
         self.send_head(method, target, body.len() as u64)?;
         self.stream.write_all(body)?;
-        self.receive()
+        self.receive(None)
+    }
+
+    /// The same, and returns the answer's body.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::send`].
+    pub(super) fn ask(&mut self, method: &str, target: &str, body: &[u8]) -> Result<Vec<u8>> {
+        self.send_head(method, target, body.len() as u64)?;
+        self.stream.write_all(body)?;
+        let mut answer = Vec::new();
+        self.receive(Some(&mut answer))?;
+        Ok(answer)
+    }
+
+    /// Turns the connection into a WebSocket, whose messages are then received as [`Messages`].
+    ///
+    /// # Errors
+    ///
+    /// The server refuses.
+    pub(super) fn upgrade(mut self, target: &str) -> Result<Messages> {
+        let headers = &self.headers;
+        // The key is the example of RFC 6455; this client does not look at what is made of it.
+        let head = format!(
+            "GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        self.stream.write_all(head.as_bytes())?;
+        let (end, filled) = self.receive_head("http/1.1 101")?;
+        Ok(Messages { stream: self.stream, buffer: self.buffer, start: end, end: filled })
     }
 
     /// The same with a body of `length` bytes made of repetitions of `piece`.
@@ -75,7 +106,7 @@ impl Client {
             self.stream.write_all(&piece[..size])?;
             left -= size as u64;
         }
-        self.receive()
+        self.receive(None)
     }
 
     fn send_head(&mut self, method: &str, target: &str, length: u64) -> Result<()> {
@@ -86,7 +117,8 @@ impl Client {
         Ok(self.stream.write_all(head.as_bytes())?)
     }
 
-    fn receive(&mut self) -> Result<u64> {
+    /// Receives a head, and answers where it ends in the buffer and how much of that is filled.
+    fn receive_head(&mut self, expected: &str) -> Result<(usize, usize)> {
         let mut filled = 0;
         let end = loop {
             let count = self.stream.read(&mut self.buffer[filled..])?;
@@ -97,23 +129,100 @@ impl Client {
             }
         };
         let head = String::from_utf8_lossy(&self.buffer[..end]).to_ascii_lowercase();
-        if !head.starts_with("http/1.1 200") {
+        if !head.starts_with(expected) {
             let body = String::from_utf8_lossy(&self.buffer[end..filled]).into_owned();
             bail!("answered {}: {body}", head.lines().next().unwrap_or_default());
         }
+        Ok((end, filled))
+    }
+
+    fn receive(&mut self, mut kept: Option<&mut Vec<u8>>) -> Result<u64> {
+        let (end, filled) = self.receive_head("http/1.1 200")?;
+        let head = String::from_utf8_lossy(&self.buffer[..end]).to_ascii_lowercase();
         let length: u64 = head
             .lines()
             .find_map(|line| line.strip_prefix("content-length:"))
             .context("the answer has no length")?
             .trim()
             .parse()?;
+        let mut keep = |bytes: &[u8]| {
+            if let Some(kept) = kept.as_mut() {
+                kept.extend_from_slice(bytes);
+            }
+        };
+        keep(&self.buffer[end..filled]);
         let mut left = length - (filled - end) as u64;
         while left > 0 {
             let count = self.stream.read(&mut self.buffer)?;
             ensure!(count > 0, "the connection closed in the middle of an answer");
+            keep(&self.buffer[..count]);
             left -= count as u64;
         }
         Ok(length)
+    }
+}
+
+/// The messages of a WebSocket (RFC 6455 section 5.2): those of a server, unmasked and unbroken.
+pub(super) struct Messages {
+    stream: Box<dyn Stream>,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+/// One message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Message<'a> {
+    Binary(&'a [u8]),
+    Text(&'a [u8]),
+    /// The server closes; nothing follows.
+    Close,
+    /// Ping, pong.
+    Other,
+}
+
+impl Messages {
+    /// Receives the next message, at most as large as the buffer.
+    ///
+    /// # Errors
+    ///
+    /// The connection ends before a close.
+    pub(super) fn next(&mut self) -> Result<Message<'_>> {
+        loop {
+            if let Some((kind, head, length)) = frame(&self.buffer[self.start..self.end]) {
+                ensure!(head + length <= BUFFER_BYTES, "a message of {length} bytes");
+                if self.end - self.start >= head + length {
+                    let from = self.start + head;
+                    self.start = from + length;
+                    let bytes = &self.buffer[from..from + length];
+                    return Ok(match kind {
+                        1 => Message::Text(bytes),
+                        2 => Message::Binary(bytes),
+                        8 => Message::Close,
+                        _ => Message::Other,
+                    });
+                }
+            }
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            let count = self.stream.read(&mut self.buffer[self.end..])?;
+            ensure!(count > 0, "the connection closed without a word");
+            self.end += count;
+        }
+    }
+}
+
+/// Kind, length of the head, and length of the content of a frame, once its head is there.
+fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
+    let (kind, short) = (bytes.first()? & 0x0f, usize::from(bytes.get(1)? & 0x7f));
+    let long = |count: usize| {
+        let digits = bytes.get(2..2 + count)?;
+        Some(digits.iter().fold(0, |value, byte| value << 8 | usize::from(*byte)))
+    };
+    match short {
+        126 => Some((kind, 4, long(2)?)),
+        127 => Some((kind, 10, long(8)?)),
+        _ => Some((kind, 2, short)),
     }
 }
 
@@ -123,4 +232,18 @@ fn connect_unix(path: &Path) -> Result<UnixStream> {
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_tells_its_kind_and_length() {
+        assert_eq!(frame(&[0x82]), None);
+        assert_eq!(frame(&[0x82, 5]), Some((2, 2, 5)));
+        assert_eq!(frame(&[0x81, 126, 1]), None);
+        assert_eq!(frame(&[0x81, 126, 1, 2]), Some((1, 4, 258)));
+        assert_eq!(frame(&[0x88, 127, 0, 0, 0, 0, 0, 1, 0, 0]), Some((8, 10, 65_536)));
+    }
 }

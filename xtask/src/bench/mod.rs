@@ -6,6 +6,7 @@ mod agent;
 mod client;
 mod files;
 mod machine;
+mod proc;
 mod table;
 mod times;
 
@@ -27,14 +28,34 @@ struct Bench {
 }
 
 /// Every bench.
-const BENCHES: &[Bench] = &[Bench { name: "files", measure: files::measure }];
+const BENCHES: &[Bench] = &[
+    Bench { name: "files", measure: files::measure },
+    Bench { name: "proc", measure: proc::measure },
+];
+
+/// Arguments of the program that a bench lets the agent start.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TickerArgs {
+    /// How many lines
+    lines: usize,
+}
+
+/// Prints the time again and again, for the bench that measures how long a line travels.
+///
+/// # Errors
+///
+/// Nobody reads.
+pub(crate) fn ticker(args: &TickerArgs) -> Result<()> {
+    proc::ticker(args.lines)
+}
 
 /// Arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask bench files            measure, and keep the table in docs/PERFORMANCE.md
-  cargo xtask bench files --print    measure, and print the table only")]
+  cargo xtask bench files --print    measure, and print the table only
+  cargo xtask bench proc             the same for processes")]
 pub(crate) struct Args {
     /// Which bench
     name: String,
