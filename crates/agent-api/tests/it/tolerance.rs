@@ -1,19 +1,25 @@
 //! What a reader must tolerate: fields and values of newer peers, and `null` for what is optional.
 
 use agent_api::{
-    Edit, EntryKind, ErrorCode, LifecycleState, Relativity, ScriptStage, ScriptStatus, SearchCase,
-    TruncatedBy,
+    Accounting, Edit, EntryKind, ErrorCode, GapReason, LifecycleState, OutputStreamName, ProcessId,
+    ProcessStreamMessage, Relativity, ScriptStage, ScriptStatus, SearchCase, SignalScope,
+    StartProcessRequest, Stdin, StreamStart, TruncatedBy, WaitFor,
 };
 use serde_json::{Map, Value, json};
 
 use crate::values::{Values, Wire, name_of, visit_all};
 
-/// Every object in a JSON value, as pointers (RFC 6901).
+/// Fields that hold an object of names which the caller chooses.
+const MAPS: [&str; 1] = ["env"];
+
+/// Every object with fields in a JSON value, as pointers (RFC 6901).
 fn objects(value: &Value) -> Vec<String> {
     fn walk(value: &Value, pointer: String, found: &mut Vec<String>) {
         match value {
             Value::Object(fields) => {
-                for (name, field) in fields {
+                for (name, field) in
+                    fields.iter().filter(|(name, _)| !MAPS.contains(&name.as_str()))
+                {
                     walk(field, format!("{pointer}/{name}"), found);
                 }
                 found.push(pointer);
@@ -122,6 +128,10 @@ fn the_fields_of_a_body_are_optional_so_that_the_operation_names_what_is_missing
     assert_eq!(moved, agent_api::MovePathRequest::default());
     let removed: agent_api::RemovePathRequest = read(&json!({})).unwrap();
     assert_eq!(removed, agent_api::RemovePathRequest::default());
+    let started: StartProcessRequest = read(&json!({})).unwrap();
+    assert_eq!(started, StartProcessRequest::default());
+    let signaled: agent_api::SignalProcessRequest = read(&json!({})).unwrap();
+    assert_eq!(signaled, agent_api::SignalProcessRequest::default());
 }
 
 #[test]
@@ -135,6 +145,12 @@ fn an_unknown_value_of_a_newer_peer_is_read_as_unknown() {
     check(LifecycleState::Unknown);
     check(ScriptStage::Unknown);
     check(ScriptStatus::Unknown);
+    check(SignalScope::Unknown);
+    check(WaitFor::Unknown);
+    check(OutputStreamName::Unknown);
+    check(Accounting::Unknown);
+    check(Stdin::Unknown);
+    check(GapReason::Unknown);
     // What a client does about a code it does not know is what it does about any other failure.
     check(ErrorCode::Internal);
 }
@@ -142,6 +158,58 @@ fn an_unknown_value_of_a_newer_peer_is_read_as_unknown() {
 #[test]
 fn an_unknown_case_of_a_search_is_refused() {
     assert!(read::<SearchCase>(&json!("of_tomorrow")).is_err());
+}
+
+#[test]
+fn a_message_of_a_newer_agent_is_read_as_unknown() {
+    let message = json!({"type": "of_tomorrow", "from": "here", "deep": {"x": [1]}});
+    assert_eq!(read::<ProcessStreamMessage>(&message).unwrap(), ProcessStreamMessage::Unknown);
+    for broken in [json!({"type": "gap", "from": 0}), json!({"from": 0, "to": 1}), json!([])] {
+        assert!(read::<ProcessStreamMessage>(&broken).is_err(), "{broken}");
+    }
+}
+
+#[test]
+fn a_list_that_is_null_is_empty() {
+    let list: agent_api::ListProcessesResponse = read(&json!({"processes": null})).unwrap();
+    assert_eq!(list.processes, []);
+    let start: StartProcessRequest = read(&json!({"env": null, "args": null})).unwrap();
+    assert_eq!(start, StartProcessRequest::default());
+}
+
+#[test]
+fn an_id_of_a_process_is_a_uuid_that_is_not_nil() {
+    let id = "0b7c5b0e-5a07-4a5e-9a55-3d2f6f0c9f01";
+    assert_eq!(read::<ProcessId>(&json!(id)).unwrap().to_string(), id);
+    let upper = read::<ProcessId>(&json!(id.to_uppercase())).unwrap();
+    assert_eq!(upper.to_string(), id, "one process has one name");
+    for other in [json!("00000000-0000-0000-0000-000000000000"), json!(""), json!("x"), json!(7)] {
+        assert!(read::<ProcessId>(&other).is_err(), "{other}");
+    }
+}
+
+#[test]
+fn a_stream_starts_at_an_offset_or_the_end() {
+    let cases = [
+        ("0", Some(StreamStart::Offset(0))),
+        ("-0", Some(StreamStart::Offset(0))),
+        ("007", Some(StreamStart::Offset(7))),
+        ("9223372036854775807", Some(StreamStart::Offset(i64::MAX as u64))),
+        ("end", Some(StreamStart::End)),
+        ("9223372036854775808", None),
+        ("99999999999999999999999", None),
+        ("-1", None),
+        ("END", None),
+        ("+1", None),
+        ("1.0", None),
+        ("", None),
+        ("-", None),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(text.parse::<StreamStart>().ok(), expected, "{text:?}");
+    }
+    let negative = "-1".parse::<StreamStart>().unwrap_err();
+    assert_eq!(negative.to_string(), "value is negative");
 }
 
 #[test]

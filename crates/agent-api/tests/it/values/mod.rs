@@ -2,6 +2,7 @@
 
 mod files;
 mod lifecycle;
+mod processes;
 mod search;
 
 use std::fmt::Debug;
@@ -35,6 +36,7 @@ pub(crate) fn visit_all(values: &mut impl Values) {
     files::visit(values);
     search::visit(values);
     lifecycle::visit(values);
+    processes::visit(values);
 }
 
 fn etag() -> ETag {
