@@ -15,6 +15,7 @@
 //! ```
 
 mod caller;
+pub mod close_codes;
 mod error;
 mod etag;
 mod files;

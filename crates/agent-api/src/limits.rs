@@ -10,6 +10,9 @@ pub const MAX_JSON_DEPTH: usize = 128;
 pub const MAX_QUERY_INTEGER: u64 = i64::MAX as u64;
 /// Most ancestors in one `Coder-Ancestor-Chat-Ids` header.
 pub const MAX_ANCESTOR_CHATS: usize = 64;
+/// Largest WebSocket message in bytes, either way; a larger one closes with
+/// [`close_codes::TOO_LARGE`](crate::close_codes::TOO_LARGE).
+pub const MAX_WEBSOCKET_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Largest token file in bytes.
 pub const MAX_TOKEN_BYTES: usize = 4096;
 

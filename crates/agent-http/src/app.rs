@@ -23,14 +23,16 @@ use crate::{
     chat,
     failure::ErrorObject,
     request_id::{self, REQUEST_ID},
-    serve::Requests,
+    serve::{Link, Requests, StreamHost, Streams},
+    waiting::Slot,
 };
 
 /// The router behind the checks of every request.
 pub(crate) struct App {
     pub(crate) router: Router,
     pub(crate) access: Access,
-    pub(crate) requests: Requests,
+    pub(crate) requests: Arc<Requests>,
+    pub(crate) streams: Arc<Streams>,
     pub(crate) observer: Arc<dyn Observer>,
 }
 
@@ -42,7 +44,12 @@ const EXPOSED_HEADERS: &str = "Accept-Ranges, Agent-Content-Cut, Content-Range, 
 
 impl App {
     /// Answers one request; never fails and never panics.
-    pub(crate) async fn answer(&self, peer: &Peer, mut request: Request<Body>) -> Response {
+    pub(crate) async fn answer(
+        &self,
+        peer: &Peer,
+        link: Link,
+        mut request: Request<Body>,
+    ) -> Response {
         let started = Instant::now();
         let id = request_id::choose(request.headers().get(&REQUEST_ID));
         let version = request.version();
@@ -55,6 +62,8 @@ impl App {
             peer = %peer.address,
         );
         request.extensions_mut().insert(peer.clone());
+        let streams = Arc::clone(&self.streams);
+        request.extensions_mut().insert(StreamHost { streams, operation, link });
         let (uri, headers) = (request.uri(), request.headers());
         let origin = admission::check_source(&self.access, peer, uri, headers);
         let mut response = match origin {
@@ -68,10 +77,12 @@ impl App {
             }
         };
         response = with_error_object(response);
+        // After a 101 the connection is no longer HTTP's to close.
+        let is_http = response.status() != StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, id);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if self.requests.is_draining() && version <= Version::HTTP_11 {
+        if is_http && self.requests.is_draining() && version <= Version::HTTP_11 {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let status = response.status().as_u16();
@@ -85,16 +96,17 @@ impl App {
         peer: &Peer,
         route: Option<&'static Route>,
         has_origin: bool,
-        request: Request<Body>,
+        mut request: Request<Body>,
     ) -> Response {
         match self.admit(peer, route, has_origin, &request) {
             Err(failure) => refused(failure),
             Ok(Admitted::Preflight) => preflight(),
             Ok(Admitted::Unlimited) => self.route(request).await,
             Ok(Admitted::Limited) => {
-                let slot = self.requests.slots.acquire().await;
+                let slot = Slot::acquire(&self.requests).await;
+                request.extensions_mut().insert(slot.clone());
                 let response = self.route(request).await;
-                drop(slot);
+                slot.release();
                 response
             }
         }

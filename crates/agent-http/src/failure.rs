@@ -5,7 +5,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 
 /// What a handler answers: the success as JSON, or a failure.
 pub type Reply<T> = Result<Json<T>, Failure>;
@@ -60,6 +60,13 @@ impl IntoResponse for Failure {
             StatusCode::from_u16(self.code.status()).expect("every error code has a valid status");
         let mut response = (status, Json(self.body)).into_response();
         response.extensions_mut().insert(ErrorObject);
+        if self.code == ErrorCode::UpgradeRequired {
+            // Named by RFC 9110 section 15.5.22 and RFC 6455 section 4.4.
+            let headers = response.headers_mut();
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
         response
     }
 }

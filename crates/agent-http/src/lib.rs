@@ -2,7 +2,8 @@
 //! for.
 //!
 //! [`Server`] serves a router over any byte stream with limits and a drain. [`Query`], [`Body`] and
-//! [`Chat`] read a request, [`Reply`] and [`Failure`] answer it.
+//! [`Chat`] read a request, [`Reply`] and [`Failure`] answer it; [`Upgrade`] and [`EventStream`]
+//! answer with a stream, and [`Waiting`] lets a request wait without being in others' way.
 //!
 //! ```
 //! use agent_api::{StatPathRequest, ResolvePathResponse};
@@ -20,18 +21,26 @@ mod admission;
 mod app;
 mod body;
 mod chat;
+mod event_stream;
 mod failure;
 mod query;
 mod request_id;
 mod serve;
+mod streaming;
 mod token;
 mod unread;
+mod waiting;
+mod websocket;
 
 pub use admission::{Access, AdmissionError};
 pub use axum::Json;
 pub use body::Body;
 pub use chat::Chat;
+pub use event_stream::{Event, EventStream};
 pub use failure::{Failure, Reply};
 pub use query::{Query, QueryError};
 pub use serve::{Config, Listener, Observer, Peer, PeerAddress, Server, Trust};
+pub use streaming::Streaming;
 pub use token::{Token, TokenError};
+pub use waiting::Waiting;
+pub use websocket::{Close, Closed, Message, Upgrade, WebSocket};

@@ -41,6 +41,7 @@ struct Shared {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<RequestLabels, Histogram>,
     connections: Family<ListenerLabels, Gauge>,
+    streams: Family<StreamLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -52,6 +53,11 @@ struct RequestLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ListenerLabels {
     listener: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamLabels {
+    operation: &'static str,
 }
 
 /// Upper bounds in seconds: from a cached read to a long upload.
@@ -75,13 +81,19 @@ impl Metrics {
             "Open connections",
             Family::clone(&connections),
         );
+        let streams = Family::default();
+        registry.register(
+            "agent_open_streams",
+            "Open WebSockets and event streams",
+            Family::clone(&streams),
+        );
         registry.register_collector(Box::new(AgentCollector {
             lifecycles,
             logs,
             started: seconds_since_epoch(),
         }));
         registry.register_collector(Box::new(ProcessCollector));
-        let shared = Shared { registry, requests, request_seconds, connections };
+        let shared = Shared { registry, requests, request_seconds, connections, streams };
         Self { shared: Arc::new(shared) }
     }
 
@@ -104,6 +116,14 @@ impl Observer for Metrics {
 
     fn connection_closed(&self, listener: &'static str) {
         self.shared.connections.get_or_create(&ListenerLabels { listener }).dec();
+    }
+
+    fn stream_opened(&self, operation: &'static str) {
+        self.shared.streams.get_or_create(&StreamLabels { operation }).inc();
+    }
+
+    fn stream_closed(&self, operation: &'static str) {
+        self.shared.streams.get_or_create(&StreamLabels { operation }).dec();
     }
 }
 

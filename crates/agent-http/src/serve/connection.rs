@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Config, Observer, Peer, Shared,
+    Config, Link, Observer, Peer, Shared,
     activity::{Activity, Watched},
     requests::OpenBody,
 };
@@ -32,19 +32,30 @@ pub(super) fn spawn<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let work = serve(Arc::clone(shared), stream, peer);
-    shared.tasks.spawn(async move {
-        work.await;
-        drop(slot);
-    });
+    let counted = Counted::new(Arc::clone(&shared.app.observer), peer.listener);
+    let held = Held { _counted: counted, _slot: slot };
+    let link = Link { held: Some(Arc::new(held)), cut: CancellationToken::new() };
+    let work = serve(Arc::clone(shared), stream, peer, link.clone());
+    shared.tasks.spawn(CUT.scope(link.cut, work));
 }
 
-async fn serve<S>(shared: Arc<Shared>, stream: S, peer: Peer)
+tokio::task_local! {
+    /// Ends the task that polls the present request: its connection, or over HTTP/2 itself alone.
+    static CUT: CancellationToken;
+}
+
+/// What a connection holds until it ends, also after an upgrade took it out of HTTP.
+pub(crate) struct Held {
+    _counted: Counted,
+    _slot: Option<OwnedSemaphorePermit>,
+}
+
+async fn serve<S>(shared: Arc<Shared>, stream: S, peer: Peer, link: Link)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let _counted = Counted::new(Arc::clone(&shared.app.observer), peer.listener);
-    let (close, abort) = (shared.close.clone(), shared.abort.clone());
+    let (close, abort, cut) = (shared.close.clone(), shared.abort.clone(), link.cut);
+    let held = link.held;
     let config = shared.config;
     let activity = Activity::new();
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
@@ -52,7 +63,7 @@ where
     {
         let (shared, requests) = (Arc::clone(&shared), activity.clone());
         let service = hyper::service::service_fn(move |request| {
-            answer(Arc::clone(&shared), peer.clone(), requests.clone(), request)
+            answer(Arc::clone(&shared), peer.clone(), requests.clone(), held.clone(), request)
         });
         let connection = builder.serve_connection_with_upgrades(stream, service);
         let mut connection = std::pin::pin!(connection);
@@ -71,6 +82,7 @@ where
                 }
                 () = expired(&activity, &config) => break,
                 () = abort.cancelled() => break,
+                () = cut.cancelled() => break,
             }
         }
     }
@@ -108,9 +120,14 @@ where
     F::Output: Send,
 {
     fn execute(&self, stream: F) {
-        let abort = self.abort.clone();
+        let (abort, cut) = (self.abort.clone(), CancellationToken::new());
+        let stream = CUT.scope(cut.clone(), stream);
         self.tasks.spawn(async move {
-            abort.run_until_cancelled(stream).await;
+            tokio::select! {
+                _ = stream => {}
+                () = abort.cancelled() => {}
+                () = cut.cancelled() => {}
+            }
         });
     }
 }
@@ -157,6 +174,7 @@ async fn answer(
     shared: Arc<Shared>,
     peer: Peer,
     activity: Activity,
+    held: Option<Arc<Held>>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let busy = activity.begin();
@@ -166,7 +184,8 @@ async fn answer(
     let expects_continue = expects_continue(request.headers());
     let request =
         request.map(|body| Body::new(DrainedBody::new(body, tasks, expects_continue, sending)));
-    let response = shared.app.answer(&peer, request).await;
+    let link = Link { held, cut: CUT.with(CancellationToken::clone) };
+    let response = shared.app.answer(&peer, link, request).await;
     Ok(response.map(|body| Body::new(OpenBody::new(body, open, busy))))
 }
 

@@ -13,11 +13,15 @@ mod connection;
 mod listener;
 mod peer;
 mod requests;
+mod streams;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -27,6 +31,7 @@ pub(crate) use activity::InFlight;
 pub use listener::Listener;
 pub use peer::{Peer, PeerAddress, Trust};
 pub(crate) use requests::Requests;
+pub(crate) use streams::{END_TIMEOUT, Link, OpenStream, StreamHost, Streams};
 
 use crate::{Access, app::App};
 
@@ -37,6 +42,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Requests in work; further ones wait.
     pub max_requests: usize,
+    /// WebSockets and event streams together; further ones are answered 429.
+    pub max_streams: usize,
     /// Largest HTTP/1 head, and largest HTTP/2 header list, in bytes.
     pub max_head_bytes: usize,
     /// Longest time from the first byte of a head to its last.
@@ -51,6 +58,7 @@ impl Default for Config {
         Self {
             max_connections: 1024,
             max_requests: 512,
+            max_streams: 512,
             max_head_bytes: 64 * 1024,
             head_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(90),
@@ -58,7 +66,7 @@ impl Default for Config {
     }
 }
 
-/// Hears of requests and connections, to count them.
+/// Hears of requests, connections and streams, to count them.
 pub trait Observer: Send + Sync + 'static {
     /// A request was answered; `operation` is its route's, or `unknown`.
     fn request(&self, operation: &'static str, status: u16, elapsed: Duration);
@@ -66,6 +74,10 @@ pub trait Observer: Send + Sync + 'static {
     fn connection_opened(&self, listener: &'static str);
     /// A connection of a listener ended.
     fn connection_closed(&self, listener: &'static str);
+    /// A WebSocket or an event stream of an operation was opened.
+    fn stream_opened(&self, operation: &'static str);
+    /// A WebSocket or an event stream of an operation ended.
+    fn stream_closed(&self, operation: &'static str);
 }
 
 /// Observes nothing.
@@ -73,6 +85,8 @@ impl Observer for () {
     fn request(&self, _operation: &'static str, _status: u16, _elapsed: Duration) {}
     fn connection_opened(&self, _listener: &'static str) {}
     fn connection_closed(&self, _listener: &'static str) {}
+    fn stream_opened(&self, _operation: &'static str) {}
+    fn stream_closed(&self, _operation: &'static str) {}
 }
 
 /// Serves one router over listeners and single streams.
@@ -89,7 +103,7 @@ pub(crate) struct Shared {
     app: App,
     config: Config,
     tasks: TaskTracker,
-    /// No listener accepts any more.
+    /// No listener accepts any more, and streams end.
     stop: CancellationToken,
     /// Connections end after the request they are in.
     close: CancellationToken,
@@ -105,14 +119,23 @@ impl Server {
         config: Config,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        let requests = Requests::new(config.max_requests);
-        let app = App { router, access, requests, observer };
-        let abort = CancellationToken::new();
+        let requests = Arc::new(Requests::new(config.max_requests));
+        let (abort, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let stop = abort.child_token();
+        let streams = Arc::new(Streams {
+            slots: Some(Arc::new(Semaphore::new(config.max_streams))),
+            requests: Some(Arc::clone(&requests)),
+            observer: Arc::clone(&observer),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+            abort: abort.clone(),
+        });
+        let app = App { router, access, requests, streams, observer };
         let shared = Shared {
             app,
             config,
-            tasks: TaskTracker::new(),
-            stop: abort.child_token(),
+            tasks,
+            stop,
             close: CancellationToken::new(),
             abort: abort.clone(),
         };
@@ -133,15 +156,18 @@ impl Server {
         connection::spawn(&self.shared, stream, peer, None);
     }
 
-    /// Closes the listeners; from now on a new request is answered 503 and its connection closed.
+    /// Closes the listeners and ends the streams; from now on a new request is answered 503 and its
+    /// connection closed.
     ///
+    /// WebSockets close with 1001, event streams end; a peer that does not follow is cut after 3 s.
     /// Idle connections stay until [`Server::shutdown`], so that a late request gets its answer.
     pub fn begin_drain(&self) {
         self.shared.app.requests.begin_drain();
         self.shared.stop.cancel();
     }
 
-    /// Waits until no request is open; a request is open until its response body has ended.
+    /// Waits until no request is open; a request is open until its response body has ended, and a
+    /// WebSocket until it is closed.
     pub async fn drained(&self) {
         self.shared.app.requests.none_open().await;
     }

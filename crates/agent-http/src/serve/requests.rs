@@ -15,12 +15,15 @@ use http_body::{Frame, SizeHint};
 use tokio::sync::{Semaphore, watch};
 
 use super::activity::InFlight;
+use crate::Waiting;
 
 /// Counts and slots of requests; cheap to share.
 #[derive(Debug)]
 pub(crate) struct Requests {
     /// One permit a request in work.
-    pub(crate) slots: Semaphore,
+    pub(crate) slots: Arc<Semaphore>,
+    /// One permit a request that waits without a slot.
+    pub(crate) waits: Arc<Semaphore>,
     draining: AtomicBool,
     open: Arc<watch::Sender<usize>>,
 }
@@ -28,7 +31,8 @@ pub(crate) struct Requests {
 impl Requests {
     pub(crate) fn new(max: usize) -> Self {
         Self {
-            slots: Semaphore::new(max),
+            slots: Arc::new(Semaphore::new(max)),
+            waits: Arc::new(Semaphore::new(Waiting::MOST)),
             draining: AtomicBool::new(false),
             open: Arc::new(watch::Sender::new(0)),
         }

@@ -145,6 +145,10 @@ impl Observer for Open {
     fn connection_closed(&self, _: &'static str) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
+
+    fn stream_opened(&self, _: &'static str) {}
+
+    fn stream_closed(&self, _: &'static str) {}
 }
 
 #[tokio::test]
