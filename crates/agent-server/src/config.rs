@@ -74,8 +74,6 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Limits of the HTTP server.
     pub http: agent_http::Config,
-    /// Most WebSockets and event streams together.
-    pub max_streams: usize,
     /// Environment of children.
     pub env: Variables,
     /// Environment of children that wins over every other layer but the connection's.
@@ -131,7 +129,6 @@ impl Config {
             request_grace: Duration::ZERO,
             shutdown_timeout: Duration::ZERO,
             http: agent_http::Config::default(),
-            max_streams: 0,
             env: Variables::default(),
             env_override: Variables::default(),
         };

@@ -299,9 +299,9 @@ pub(super) static SETTINGS: &[Setting] = &[
         Kind::Count,
         "WebSockets and event streams together; further ones are refused",
         |c, _, given| {
-            put(&mut c.max_streams, given, |text| parse::limit(text, MOST_CONNECTIONS, 512))
+            put(&mut c.http.max_streams, given, |text| parse::limit(text, MOST_CONNECTIONS, 512))
         },
-        |c| c.max_streams.into(),
+        |c| c.http.max_streams.into(),
     )
     .or("512"),
     Setting::new(
