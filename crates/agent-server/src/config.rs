@@ -3,14 +3,20 @@
 
 mod account;
 mod command;
+mod entry;
 mod environment;
 mod file;
 mod parse;
+mod processes;
 mod read;
+mod script;
+mod secret;
 mod size;
 mod table;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap, ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration,
+};
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -18,7 +24,10 @@ use uuid::Uuid;
 pub use account::Account;
 pub use environment::Environment;
 pub(crate) use environment::quote;
+pub use processes::ProcessSettings;
 pub use read::{Invocation, UsageError, read};
+pub use script::Script;
+pub use secret::Secret;
 pub use size::{ByteSize, ParseByteSizeError};
 
 use crate::logs::LogFilter;
@@ -50,6 +59,12 @@ pub struct Config {
     pub home: PathBuf,
     /// Mask of the modes of new files.
     pub umask: u32,
+    /// Login name of the user that runs the agent.
+    pub user: Option<String>,
+    /// The environment that agentd was started in, the first layer of that of children.
+    pub inherited: Inherited,
+    /// Soft limit of open files that children get; `None` is what agentd has itself.
+    pub open_files: Option<u64>,
     /// Working directory of sessions, absolute; where it is missing, home takes its place.
     pub directory: Option<PathBuf>,
     /// Shell of sessions, absolute.
@@ -78,6 +93,12 @@ pub struct Config {
     pub env: Variables,
     /// Environment of children that wins over every other layer but the connection's.
     pub env_override: Variables,
+    /// Files whose content children get, in order.
+    pub secrets: Vec<Secret>,
+    /// What runs at the start, at the stop and by the clock, in order.
+    pub scripts: Vec<Script>,
+    /// Limits of processes.
+    pub processes: ProcessSettings,
 }
 
 /// Who is served over TCP.
@@ -93,6 +114,10 @@ pub enum Auth {
 /// Environment variables by name; `Debug` hides the values.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Variables(pub BTreeMap<String, String>);
+
+/// The environment of a process; `Debug` hides the values.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Inherited(pub BTreeMap<OsString, OsString>);
 
 /// What stands for a value that must not be shown.
 pub(crate) const REDACTED: &str = "***REDACTED***";
@@ -117,6 +142,9 @@ impl Config {
             allowed_origins: Vec::new(),
             home: home.into(),
             umask: environment::USUAL_UMASK,
+            user: None,
+            inherited: Inherited::default(),
+            open_files: None,
             directory: None,
             shell: PathBuf::from(account::DEFAULT_SHELL),
             agent_id: None,
@@ -131,6 +159,9 @@ impl Config {
             http: agent_http::Config::default(),
             env: Variables::default(),
             env_override: Variables::default(),
+            secrets: Vec::new(),
+            scripts: Vec::new(),
+            processes: ProcessSettings::default(),
         };
         table::apply_defaults(&mut config);
         config
@@ -144,10 +175,11 @@ impl Config {
     /// The configuration in effect as JSON, by section and key, without anything secret.
     ///
     /// A setting without a value is left out. Values of `[env]` and `[env_override]` are
-    /// redacted, their names and empty values stay.
+    /// redacted, their names and empty values stay; secrets have the names of their variables and
+    /// files only.
     pub fn describe(&self) -> Value {
         let mut shown = Map::new();
-        for setting in table::SETTINGS {
+        for setting in table::settings() {
             let value = (setting.show)(self);
             if !value.is_null() {
                 section(&mut shown, setting.section).insert(setting.key.to_owned(), value);
@@ -156,6 +188,10 @@ impl Config {
         for free in table::FREE_SECTIONS {
             shown.insert(free.name.to_owned(), (free.variables)(self).describe());
         }
+        let scripts = self.scripts.iter().map(Script::describe).collect();
+        shown.insert("scripts".to_owned(), scripts);
+        let secrets = self.secrets.iter().map(Secret::describe).collect();
+        shown.insert("secrets".to_owned(), secrets);
         Value::Object(shown)
     }
 }
@@ -183,6 +219,12 @@ impl Variables {
 }
 
 impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl fmt::Debug for Inherited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }

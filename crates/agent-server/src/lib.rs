@@ -29,19 +29,21 @@ mod listeners;
 mod logs;
 mod metrics;
 pub mod program;
+mod scripts;
 mod state_dir;
 mod system;
 
 pub use agent::{Agent, Stopped};
 pub use config::{
-    Account, Auth, ByteSize, Config, Environment, Invocation, ParseByteSizeError, UsageError,
-    Variables, read,
+    Account, Auth, ByteSize, Config, Environment, Inherited, Invocation, ParseByteSizeError,
+    ProcessSettings, Script, Secret, UsageError, Variables, read,
 };
 pub use debug::{Diagnostics, Error as DebugError};
 pub use error::StartError;
 pub use lifecycle::{Event, Lifecycles, Outcome, step};
 pub use logs::{LogFilter, LogLayer, Logs, StderrFormat};
 pub use metrics::Metrics;
+pub use scripts::{ParseScheduleError, Schedule};
 
 /// Version of the agent.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-/// Shell of an account that names none (passwd(5)).
+/// Shell of an account that names none, where `$SHELL` does not either (passwd(5)).
 pub(super) const DEFAULT_SHELL: &str = "/bin/sh";
 
 /// What the password database says of a user.
@@ -13,8 +13,8 @@ pub struct Account {
     pub name: String,
     /// Home directory.
     pub home: PathBuf,
-    /// Login shell.
-    pub shell: PathBuf,
+    /// Login shell, if it names one.
+    pub shell: Option<PathBuf>,
 }
 
 impl Account {
@@ -31,8 +31,8 @@ impl Account {
             }
             let (_group, _comment) = (fields.next()?, fields.next()?);
             let (home, shell) = (fields.next()?, fields.next().unwrap_or_default());
-            let shell = if shell.is_empty() { DEFAULT_SHELL } else { shell };
-            Some(Self { name: name.to_owned(), home: home.into(), shell: shell.into() })
+            let shell = (!shell.is_empty()).then(|| shell.into());
+            Some(Self { name: name.to_owned(), home: home.into(), shell })
         })
     }
 }
@@ -47,17 +47,17 @@ mod tests {
                       broken\n+nis\nme:x:1000:1000:Me,,,:/home/me:/bin/zsh\n\
                       twin:x:1000:1000::/home/twin:/bin/false\nbare:x:7:7::/:\nshort:x:8:8::/srv\n";
         let cases = [
-            (0, Some(("root", "/root", "/bin/bash"))),
-            (1000, Some(("me", "/home/me", "/bin/zsh"))),
-            (7, Some(("bare", "/", "/bin/sh"))),
-            (8, Some(("short", "/srv", "/bin/sh"))),
+            (0, Some(("root", "/root", Some("/bin/bash")))),
+            (1000, Some(("me", "/home/me", Some("/bin/zsh")))),
+            (7, Some(("bare", "/", None))),
+            (8, Some(("short", "/srv", None))),
             (9, None),
         ];
         for (uid, expected) in cases {
             let expected = expected.map(|(name, home, shell)| Account {
                 name: name.to_owned(),
                 home: home.into(),
-                shell: shell.into(),
+                shell: shell.map(Into::into),
             });
             assert_eq!(Account::find(passwd, uid), expected, "{uid}");
         }

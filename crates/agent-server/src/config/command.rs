@@ -2,14 +2,15 @@
 
 use clap::{Arg, ArgAction, Command, builder::ValueParser};
 
-use super::table::{Default, Kind, SETTINGS, Setting};
+use super::table::{Default, Kind, Setting, settings};
 
-const ABOUT: &str = "Serves a workspace's files over HTTP, on TCP and Unix sockets";
+const ABOUT: &str = "Serves a workspace's files and processes over HTTP, on TCP and Unix sockets";
 
 const EXAMPLES: &str = "\
 Every setting is also an environment variable, AGENTD_STATE_DIR for --state-dir, and a key of the
 configuration file, state_dir. A flag wins over the variable, the variable over the file. What may
-be repeated is a list with commas in the variable and an array in the file.
+be repeated is a list with commas in the variable and an array in the file. The file alone can have
+the sections [env] and [env_override] and the arrays [[scripts]] and [[secrets]].
 
 Examples:
   agentd
@@ -29,7 +30,7 @@ pub(super) fn command() -> Command {
         .version(crate::VERSION)
         .about(ABOUT)
         .after_help(EXAMPLES)
-        .args(SETTINGS.iter().map(flag))
+        .args(settings().map(flag))
 }
 
 fn flag(setting: &'static Setting) -> Arg {
@@ -45,7 +46,8 @@ fn flag(setting: &'static Setting) -> Arg {
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true"),
-        Kind::Count => arg.value_name("N"),
+        Kind::Count => arg.value_name("N").allow_negative_numbers(true),
+        Kind::Size => arg.value_name("SIZE"),
         Kind::Duration => arg.value_name("DURATION"),
         Kind::Text(word) => arg.value_name(word),
     }
@@ -73,7 +75,7 @@ mod tests {
     #[test]
     fn the_help_has_every_setting_and_its_default() {
         let help = command().render_help().to_string();
-        for setting in SETTINGS {
+        for setting in settings() {
             assert!(help.contains(&format!("--{}", setting.flag())), "{}", setting.key);
             assert!(help.contains(setting.help), "{}", setting.key);
         }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Account;
+use super::{Account, account::DEFAULT_SHELL};
 
 /// The surroundings of a process.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Environment {
     pub program: Option<PathBuf>,
     /// Mask of the modes of new files (umask(2)).
     pub umask: u32,
+    /// Soft limit of open files (getrlimit(2)); `None` when there is none.
+    pub open_files: Option<u64>,
 }
 
 /// The mask where the system does not tell.
@@ -46,6 +48,7 @@ impl Environment {
             host_name: uname.nodename().to_string_lossy().into_owned(),
             program: std::env::current_exe().ok(),
             umask: umask().unwrap_or(USUAL_UMASK),
+            open_files: rustix::process::getrlimit(rustix::process::Resource::Nofile).current,
         }
     }
 
@@ -79,6 +82,20 @@ impl Environment {
             home.is_absolute().then(|| home.clone())
         };
         self.directory("HOME").or_else(of_account).unwrap_or_else(|| PathBuf::from(LAST_HOME))
+    }
+
+    /// The account's login name.
+    pub(super) fn user(&self) -> Option<String> {
+        self.account.as_ref().map(|account| account.name.clone())
+    }
+
+    /// The account's shell, else `$SHELL`, else `/bin/sh`.
+    pub(super) fn shell(&self) -> PathBuf {
+        let of_account = self.account.as_ref().and_then(|account| account.shell.clone());
+        of_account
+            .filter(|shell| shell.is_absolute())
+            .or_else(|| self.directory("SHELL"))
+            .unwrap_or_else(|| PathBuf::from(DEFAULT_SHELL))
     }
 
     /// An XDG directory of the user: its variable, else `below_home`.
@@ -115,6 +132,7 @@ impl Environment {
             host_name: String::new(),
             program: None,
             umask: USUAL_UMASK,
+            open_files: None,
         }
     }
 
@@ -172,7 +190,7 @@ mod tests {
     #[test]
     fn home_is_the_variable_then_the_account_then_the_root() {
         let account =
-            Account { name: "me".into(), home: "/home/me".into(), shell: "/bin/sh".into() };
+            Account { name: "me".into(), home: "/home/me".into(), shell: Some("/bin/sh".into()) };
         let cases = [
             (Some("/h"), Some(account.clone()), "/h"),
             (Some(""), Some(account.clone()), "/home/me"),
@@ -185,6 +203,23 @@ mod tests {
             env.variables.clear();
             env.variables.extend(variable.map(|value| ("HOME".into(), value.into())));
             assert_eq!(env.home(), Path::new(expected), "{variable:?}");
+        }
+    }
+
+    #[test]
+    fn the_shell_is_the_accounts_then_the_variable_then_the_systems() {
+        let cases = [
+            (Some("/bin/zsh"), Some("/bin/ash"), "/bin/zsh"),
+            (None, Some("/bin/ash"), "/bin/ash"),
+            (None, Some("ash"), "/bin/sh"),
+            (None, None, "/bin/sh"),
+        ];
+        for (of_account, variable, expected) in cases {
+            let shell = of_account.map(PathBuf::from);
+            let account = Account { name: "me".into(), home: "/h".into(), shell };
+            let mut env = Environment { account: Some(account), ..Environment::of_test("/h", &[]) };
+            env.variables.extend(variable.map(|value| ("SHELL".into(), value.into())));
+            assert_eq!(env.shell(), Path::new(expected), "{of_account:?} {variable:?}");
         }
     }
 

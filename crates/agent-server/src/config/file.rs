@@ -10,19 +10,26 @@ use std::{
 use toml::{Table, Value};
 
 use super::{
-    Environment,
+    Environment, Script, Secret,
+    entry::{self, Entry},
     read::{Origin, UsageError},
-    table::{FREE_SECTIONS, FreeSection, Kind, SETTINGS, Setting},
+    table::{FREE_SECTIONS, FreeSection, Kind, Setting, settings},
 };
 
 /// Largest file that is read; a larger one is surely not meant.
 const MAX_BYTES: u64 = 1024 * 1024;
+
+/// The arrays of tables.
+const SCRIPTS: &str = "scripts";
+const SECRETS: &str = "secrets";
 
 /// What a file gives.
 #[derive(Default)]
 pub(super) struct FileContent {
     pub(super) given: Vec<(&'static Setting, Vec<String>)>,
     pub(super) variables: Vec<(&'static FreeSection, Vec<(String, String)>)>,
+    pub(super) scripts: Vec<Script>,
+    pub(super) secrets: Vec<Secret>,
 }
 
 /// The first default file that exists.
@@ -32,13 +39,13 @@ pub(super) fn find(env: &Environment) -> Option<PathBuf> {
 }
 
 /// Reads a file; every key in it must be known and have the right shape.
-pub(super) fn read(path: &Path) -> Result<FileContent, UsageError> {
+pub(super) fn read(path: &Path, env: &Environment) -> Result<FileContent, UsageError> {
     let refuse = |reason: String| UsageError::file(path, reason);
     let text = read_text(path).map_err(|error| refuse(agent_api::io_text(&error)))?;
     let table: Table =
         text.parse().map_err(|error: toml::de::Error| refuse(syntax(&text, &error)))?;
     let mut content = FileContent::default();
-    take(&table, None, path, &mut content)?;
+    take(&table, None, path, env, &mut content)?;
     Ok(content)
 }
 
@@ -67,6 +74,7 @@ fn take(
     table: &Table,
     section: Option<&'static str>,
     path: &Path,
+    env: &Environment,
     content: &mut FileContent,
 ) -> Result<(), UsageError> {
     for (key, value) in table {
@@ -77,7 +85,7 @@ fn take(
         let is_this = |setting: &&Setting| {
             setting.section == section && setting.key == key && setting.is_in_file()
         };
-        if let Some(setting) = SETTINGS.iter().find(is_this) {
+        if let Some(setting) = settings().find(is_this) {
             content.given.push((setting, texts(setting, value).map_err(refuse)?));
             continue;
         }
@@ -86,10 +94,24 @@ fn take(
             content.variables.push((free, variables(value).map_err(refuse)?));
             continue;
         }
-        let known = SETTINGS.iter().find_map(|s| s.section.filter(|name| name == key));
+        match (section, key.as_str()) {
+            (None, SCRIPTS) => {
+                let read =
+                    |entry: &mut Entry<'_>, earlier: &[Script]| Script::read(entry, earlier, env);
+                content.scripts = entry::read_all(key, value, path, read)?;
+                continue;
+            }
+            (None, SECRETS) => {
+                let read = |entry: &mut Entry<'_>, _: &[Secret]| Secret::read(entry, env);
+                content.secrets = entry::read_all(key, value, path, read)?;
+                continue;
+            }
+            _ => {}
+        }
+        let known = settings().find_map(|s| s.section.filter(|name| name == key));
         match (section, known, value) {
             (None, Some(section), Value::Table(inner)) => {
-                take(inner, Some(section), path, content)?;
+                take(inner, Some(section), path, env, content)?;
             }
             _ => return Err(refuse("unknown key".to_owned())),
         }
@@ -114,6 +136,9 @@ fn text(setting: &Setting, value: &Value) -> Result<String, String> {
         (Kind::Switch, _) => Err("expected `true` or `false`".to_owned()),
         (Kind::Count, Value::Integer(number)) => Ok(number.to_string()),
         (Kind::Count, _) => Err("expected a number".to_owned()),
+        (Kind::Size, Value::Integer(number)) => Ok(number.to_string()),
+        (Kind::Size, Value::String(text)) => Ok(text.clone()),
+        (Kind::Size, _) => Err("expected a number of bytes or a string such as `64MiB`".to_owned()),
         (Kind::Duration | Kind::Text(_), Value::String(text)) => Ok(text.clone()),
         (Kind::Duration, _) => Err("expected a string such as `5s`".to_owned()),
         (Kind::Text(_), _) => Err("expected a string".to_owned()),
@@ -127,9 +152,7 @@ fn variables(value: &Value) -> Result<Vec<(String, String)>, String> {
     table
         .iter()
         .map(|(name, value)| {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                return Err(format!("`{}` is no name of a variable", name.escape_debug()));
-            }
+            variable_name(name)?;
             match value {
                 Value::String(value) if !value.contains('\0') => Ok((name.clone(), value.clone())),
                 Value::String(_) => Err(format!("the value of `{name}` contains NUL")),
@@ -137,4 +160,12 @@ fn variables(value: &Value) -> Result<Vec<(String, String)>, String> {
             }
         })
         .collect()
+}
+
+/// Checks the name of an environment variable.
+pub(super) fn variable_name(name: &str) -> Result<&str, String> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(format!("`{}` is no name of a variable", name.escape_debug()));
+    }
+    Ok(name)
 }

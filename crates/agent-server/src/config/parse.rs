@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::Environment;
+use super::{ByteSize, Environment, ParseByteSizeError};
 
 /// Reads an unsigned decimal number without sign.
 pub(super) fn digits(text: &str) -> Option<u64> {
@@ -56,6 +56,22 @@ pub(super) fn limit(text: &str, most: usize, default: usize) -> Result<usize, St
         Some(number) if number <= most => Ok(number),
         _ => Err(format!("expected a number from 1 to {most}")),
     }
+}
+
+/// Reads a decimal number with an optional sign within bounds.
+pub(super) fn integer(text: &str, allowed: RangeInclusive<i32>) -> Result<i32, String> {
+    let number = text.parse().ok().filter(|number| allowed.contains(number));
+    number.ok_or_else(|| format!("expected a number from {} to {}", allowed.start(), allowed.end()))
+}
+
+/// Reads a number of bytes such as `65536` or `64KiB` within bounds.
+pub(super) fn size(text: &str, allowed: RangeInclusive<u64>) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|error: ParseByteSizeError| error.to_string())?;
+    if allowed.contains(&size.0) {
+        return Ok(size);
+    }
+    let (least, most) = (ByteSize(*allowed.start()), ByteSize(*allowed.end()));
+    Err(format!("out of range, expected {least} to {most}"))
 }
 
 /// Reads `true` or `false`.
@@ -123,6 +139,12 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 /// Reads the working directory: `~`, `$VAR` and `${VAR}` are replaced, and what is then relative
 /// is below home. `None` when nothing is left.
 pub(super) fn directory(text: &str, env: &Environment) -> Result<Option<PathBuf>, String> {
+    let expanded = expanded_path(text, env)?;
+    Ok((!expanded.as_os_str().is_empty()).then(|| env.home().join(expanded)))
+}
+
+/// Replaces `~`, `$VAR` and `${VAR}` in a path, which may then be relative or empty.
+pub(super) fn expanded_path(text: &str, env: &Environment) -> Result<PathBuf, String> {
     let (is_below_home, rest) = match text.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => (true, rest),
         _ => (false, text),
@@ -131,12 +153,20 @@ pub(super) fn directory(text: &str, env: &Environment) -> Result<Option<PathBuf>
     if expanded.contains('\0') {
         return Err("the path contains NUL".to_owned());
     }
-    let home = env.home();
-    Ok(match (is_below_home, expanded.as_str()) {
-        (false, "") => None,
-        (false, path) => Some(home.join(path)),
-        (true, path) => Some(join_below(home, path.trim_start_matches('/'))),
+    Ok(match is_below_home {
+        false => PathBuf::from(expanded),
+        true => join_below(env.home(), expanded.trim_start_matches('/')),
     })
+}
+
+/// Reads a path in which `~/` is home; a relative one starts at the current directory.
+pub(super) fn path_below_home(text: &str, env: &Environment) -> Result<PathBuf, String> {
+    match text.strip_prefix("~/") {
+        Some(rest) if !rest.contains('\0') => {
+            Ok(join_below(env.home(), rest.trim_start_matches('/')))
+        }
+        _ => path(text, env),
+    }
 }
 
 /// Joins without the slash that joining nothing would leave at the end.
@@ -225,6 +255,46 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(limit(text, 100, 7).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_and_a_size_have_bounds() {
+        let numbers = [
+            ("-20", Some(-20)),
+            ("+5", Some(5)),
+            ("19", Some(19)),
+            ("20", None),
+            ("-21", None),
+            ("1.5", None),
+            ("", None),
+        ];
+        for (text, expected) in numbers {
+            assert_eq!(integer(text, -20..=19).ok(), expected, "{text}");
+        }
+        let sizes = [
+            ("1MiB", Some(1 << 20)),
+            ("1048576", Some(1 << 20)),
+            ("1048575", None),
+            ("1GiB", Some(1 << 30)),
+            ("1025MiB", None),
+            ("1MB", None),
+        ];
+        for (text, expected) in sizes {
+            assert_eq!(size(text, 1 << 20..=1 << 30).ok(), expected.map(ByteSize), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_begin_at_home() {
+        let env = Environment::of_test("/home/me", &[("X", "y")]);
+        for (text, expected) in [("~/.netrc", "/home/me/.netrc"), ("~/", "/home/me"), ("/a", "/a")]
+        {
+            assert_eq!(path_below_home(text, &env).unwrap(), Path::new(expected), "{text}");
+        }
+        assert!(path_below_home("~", &env).is_err() && path_below_home("~/\0", &env).is_err());
+        for (text, expected) in [("~/$X.log", "/home/me/y.log"), ("$X/z", "y/z"), ("$UNSET", "")] {
+            assert_eq!(expanded_path(text, &env).unwrap(), Path::new(expected), "{text}");
         }
     }
 

@@ -12,7 +12,7 @@ use clap::{ArgMatches, error::ErrorKind};
 use super::{
     Auth, Config, Environment, command,
     file::{self, FileContent},
-    table::{CONFIG, SETTINGS, Setting, VARIABLE_PREFIX},
+    table::{CONFIG, Setting, VARIABLE_PREFIX, settings},
 };
 
 /// What the command line asks for.
@@ -66,7 +66,7 @@ pub fn read(
         config.config_file = file::find(env);
     }
     if let Some(path) = config.config_file.clone() {
-        let content = file::read(&path)?;
+        let content = file::read(&path, env)?;
         apply_file(&mut config, env, &path, content)?;
     }
     for (setting, origin, texts) in variables.iter().chain(&flags) {
@@ -86,10 +86,11 @@ fn defaults(env: &Environment) -> Config {
     let mut config = Config::new(state_dir, env.home());
     config.runtime_dir = env.directory("XDG_RUNTIME_DIR");
     config.umask = env.umask;
+    config.open_files = env.open_files;
+    config.inherited.0.clone_from(&env.variables);
     config.agent_name.clone_from(&env.host_name);
-    if let Some(account) = &env.account {
-        config.shell.clone_from(&account.shell);
-    }
+    config.user = env.user();
+    config.shell = env.shell();
     config
 }
 
@@ -99,7 +100,7 @@ fn flags(matches: &ArgMatches) -> Vec<Given> {
         let texts = matches.get_many::<String>(&flag)?.cloned().collect();
         Some((setting, Origin::Flag(flag), texts))
     };
-    SETTINGS.iter().filter_map(given).collect()
+    settings().filter_map(given).collect()
 }
 
 fn variables(env: &Environment) -> Result<Vec<Given>, UsageError> {
@@ -110,7 +111,7 @@ fn variables(env: &Environment) -> Result<Vec<Given>, UsageError> {
     ours.map(|(name, value)| {
         let origin = Origin::Variable(name.clone());
         let refuse = |reason: &str| UsageError::value(&origin, reason.to_owned());
-        let setting = SETTINGS.iter().find(|setting| setting.variable() == name);
+        let setting = settings().find(|setting| setting.variable() == name);
         let setting = setting.ok_or_else(|| refuse("unknown variable"))?;
         let text = value.to_str().ok_or_else(|| refuse("the value is not UTF-8"))?;
         let texts = match (setting.is_repeatable, text.is_empty()) {
@@ -139,6 +140,8 @@ fn apply_file(
     for (free, variables) in content.variables {
         (free.variables_mut)(config).0.extend(variables);
     }
+    config.scripts = content.scripts;
+    config.secrets = content.secrets;
     Ok(())
 }
 

@@ -43,7 +43,11 @@ fn a_bad_file_is_bad_usage_and_is_named_with_the_key() {
     check("bogus = 1", "`bogus`");
     check("max_requests = \"many\"", "`max_requests`");
     check("[ssh]\nlisten = [\"127.0.0.1:0\"]", "`ssh`");
-    check("[[scripts]]\nname = \"a\"", "`scripts`");
+    check("[[scripts]]\nname = \"a\"", "`scripts[0].script`");
+    let cron = "[[scripts]]\nname = \"a\"\nscript = \"true\"\ncron = \"never\"";
+    check(cron, "`scripts[0].cron`");
+    check("[[secrets]]\nenv = \"A\"", "`secrets[0].value_file`");
+    check("[processes]\noutput_quota_bytes = 1", "`processes.output_quota_bytes`");
     check("state_dir = [", "line 1");
     let missing = Setup::new().arg("--config=/does/not/exist");
     refused(missing, &["/does/not/exist", "no such file or directory"]);

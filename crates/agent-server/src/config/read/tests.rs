@@ -67,7 +67,9 @@ fn samples(setting: &Setting) -> [Vec<String>; 3] {
             "33333333-3333-3333-3333-333333333333",
         ],
         ("log_level", _) => ["warn", "info,a=debug", "trace"],
+        ("oom_score_adj" | "nice", _) => ["-3", "0", "19"],
         (_, Kind::Switch) => ["true", "false", "true"],
+        (_, Kind::Size) => ["16MiB", "1GiB", "16777217"],
         (_, Kind::Count) => ["1", "22", "333"],
         (_, Kind::Duration) => ["1s", "2m", "3h"],
         (_, Kind::Text(_)) => ["/a", "/b", "/c"],
@@ -90,7 +92,7 @@ fn as_toml(setting: &Setting, texts: &[String]) -> String {
         .iter()
         .map(|text| match setting.kind {
             Kind::Switch | Kind::Count => text.clone(),
-            Kind::Duration | Kind::Text(_) => format!("\"{text}\""),
+            Kind::Size | Kind::Duration | Kind::Text(_) => format!("\"{text}\""),
         })
         .collect();
     let value =
@@ -108,7 +110,7 @@ fn shown(setting: &Setting, texts: &[String]) -> Value {
 
 #[test]
 fn the_strongest_source_of_every_setting_wins() {
-    for setting in SETTINGS.iter().filter(|setting| setting.key != CONFIG) {
+    for setting in settings().filter(|setting| setting.key != CONFIG) {
         let [in_file, in_variable, in_flag] = samples(setting);
         for sources in 1_u8..8 {
             let (file, variable, flag) = (sources & 1 > 0, sources & 2 > 0, sources & 4 > 0);
@@ -147,7 +149,7 @@ fn the_file_is_named_by_flag_or_variable() {
 
 #[test]
 fn every_setting_names_itself_when_its_value_is_bad() {
-    for setting in SETTINGS.iter().filter(|setting| setting.is_in_file()) {
+    for setting in settings().filter(|setting| setting.is_in_file()) {
         let bad = match setting.key {
             "agent_name" | "workspace_name" | "workspace_id" | "owner_name" => "a\u{1}",
             "state_dir" | "token_file" | "log_dir" | "listen_unix" => "~/x",
@@ -160,9 +162,11 @@ fn every_setting_names_itself_when_its_value_is_bad() {
         let refused = World::new().with_variable(&setting.variable(), bad).refusal(&[]);
         assert!(refused.starts_with(&format!("{}: ", setting.variable())), "{refused}");
         // The wrong type in TOML, which no kind accepts.
-        let world = World::new().with_file(&format!("{} = 1979-05-27", setting.key));
+        let section = setting.section.map_or(String::new(), |name| format!("[{name}]\n"));
+        let world = World::new().with_file(&format!("{section}{} = 1979-05-27", setting.key));
         let (path, refused) = (world.file(), world.refusal(&[]));
-        let expected = format!("{}: `{}`: ", path.display(), setting.key);
+        let section = setting.section.map_or(String::new(), |name| format!("{name}."));
+        let expected = format!("{}: `{section}{}`: ", path.display(), setting.key);
         assert!(refused.starts_with(&expected), "{refused}");
     }
 }
@@ -194,8 +198,11 @@ fn bad_usage_is_refused_in_one_line_that_names_it() {
         (file("bogus = 1"), "config.toml: `bogus`: unknown key"),
         (file("config = \"/x\""), "`config`: unknown key"),
         (file("[ssh]\nlisten = []"), "`ssh`: unknown key"),
-        (file("[[scripts]]\nname = \"x\""), "`scripts`: unknown key"),
-        (file("[[secrets]]\nenv = \"x\""), "`secrets`: unknown key"),
+        (file("[processes]\nbogus = 1"), "`processes.bogus`: unknown key"),
+        (file("[processes]\noutput_quota_bytes = 1048575"), "`processes.output_quota_bytes`: out"),
+        (file("[processes]\ntotal_output_quota_bytes = \"1MiB\""), "out of range"),
+        (file("[processes]\noom_score_adj = 1001"), "`processes.oom_score_adj`: expected"),
+        (flags(&["--processes-nice", "-21"]), "--processes-nice: expected"),
         (file("env = 1"), "`env`: expected a section"),
         (file("[env]\nA = 1"), "`env`: the value of `A` must be a string"),
         (file("[env]\n\"A=B\" = \"\""), "`env`: `A=B` is no name"),
@@ -204,6 +211,66 @@ fn bad_usage_is_refused_in_one_line_that_names_it() {
     for (refused, expected) in cases {
         assert!(refused.contains(expected), "{refused}\nlacks {expected}");
     }
+}
+
+#[test]
+fn a_bad_script_or_secret_is_refused_by_its_key() {
+    let script = |keys: &str| format!("[[scripts]]\n{keys}\n");
+    let named = |keys: &str| script(&format!("name = \"a\"\nscript = \"x\"\n{keys}"));
+    let secret = |keys: &str| format!("[[secrets]]\n{keys}\n");
+    let twice = named("").repeat(2);
+    let cases = [
+        ("scripts = 1".to_owned(), "`scripts`: expected an array"),
+        ("scripts = [1]".to_owned(), "`scripts[0]`: expected a table"),
+        (script("script = \"x\""), "`scripts[0].name`: the key is required"),
+        (script("name = \"a\""), "`scripts[0].script`: the key is required"),
+        (script("name = \"A\"\nscript = \"x\""), "`scripts[0].name`: expected 1 to 64"),
+        (script("name = \"\"\nscript = \"x\""), "`scripts[0].name`: expected 1 to 64"),
+        (script(&format!("name = \"{}\"", "a".repeat(65))), "`scripts[0].name`: expected"),
+        (script("name = 1"), "`scripts[0].name`: expected a string"),
+        (twice, "`scripts[1].name`: `a` is the name of another script"),
+        (named("bogus = 1"), "`scripts[0].bogus`: unknown key"),
+        (named("run_on_start = \"yes\""), "`scripts[0].run_on_start`: expected `true`"),
+        (named("cron = \"daily\""), "`scripts[0].cron`: expected second"),
+        (named("cron = \"61 * * * *\""), "`scripts[0].cron`: not a cron expression"),
+        (named("timeout = 5"), "`scripts[0].timeout`: expected a string"),
+        (named("timeout = \"soon\""), "`scripts[0].timeout`: expected a duration"),
+        (named("log = \"\""), "`scripts[0].log`: expected the path of a file"),
+        (named("log = \"${\""), "`scripts[0].log`: "),
+        (secret("env = \"A\""), "`secrets[0].value_file`: the key is required"),
+        (secret("value_file = \"/a\""), "`secrets[0].env`: either"),
+        (secret("value_file = \"\"\nenv = \"A\""), "`secrets[0].value_file`: the path is empty"),
+        (secret("value_file = \"/a\"\nenv = \"A=B\""), "`secrets[0].env`: `A=B` is no name"),
+        (secret("value_file = \"/a\"\nfile = 1"), "`secrets[0].file`: expected a string"),
+        (secret("value_file = \"/a\"\nenv = \"A\"\nvalue = \"x\""), "`secrets[0].value`: unknown"),
+    ];
+    for (toml, expected) in cases {
+        let world = World::new().with_file(&toml);
+        let (path, refused) = (world.file(), world.refusal(&[]));
+        assert!(refused.starts_with(path.to_str().unwrap()), "{refused}");
+        assert!(refused.contains(expected), "{refused}\nlacks {expected}");
+    }
+}
+
+#[test]
+fn scripts_and_secrets_are_read_in_order_and_shown_without_secrets() {
+    let toml = "\
+        [[scripts]]\nname = \"b\"\nscript = \"#!/bin/sh\\nx\"\nrun_on_start = true\n\
+        [[scripts]]\nname = \"a\"\nscript = \"y\"\ncron = \"0 * * * *\"\ntimeout = \"90s\"\n\
+        run_on_stop = true\nlog = \"~/$NAME.log\"\n\
+        [[secrets]]\nvalue_file = \"/run/s1\"\nenv = \"TOKEN\"\n\
+        [[secrets]]\nvalue_file = \"s2\"\nfile = \"~/.netrc\"\n";
+    let config = World::new().with_file(toml).with_variable("NAME", "x").read(&[]).unwrap();
+    let [first, second] = &config.scripts[..] else { panic!("{:?}", config.scripts) };
+    assert_eq!((first.name.as_str(), first.script.as_str()), ("b", "#!/bin/sh\nx"));
+    assert_eq!((first.run_on_start, first.timeout, first.cron.as_ref()), (true, None, None));
+    assert_eq!(second.timeout, Some(std::time::Duration::from_secs(90)));
+    assert_eq!(second.log.as_deref(), Some(Path::new("/home/me/x.log")));
+    assert_eq!(config.secrets[1].value_file, Path::new("/cwd/s2"));
+    assert_eq!(config.secrets[1].file.as_deref(), Some(Path::new("/home/me/.netrc")));
+    let shown = config.describe();
+    assert_eq!(shown["scripts"][1]["cron"], "0 * * * *");
+    assert_eq!(shown["secrets"], json!([{"env": "TOKEN"}, {"file": "/home/me/.netrc"}]));
 }
 
 #[test]
@@ -250,13 +317,15 @@ fn the_defaults_follow_the_user_and_the_machine() {
     world.env.account = Some(super::super::Account {
         name: "me".to_owned(),
         home: "/elsewhere".into(),
-        shell: "/bin/zsh".into(),
+        shell: Some("/bin/zsh".into()),
     });
     let config = world.read(&[]).unwrap();
     assert_eq!(config.state_dir, Path::new("/home/me/.local/state/agentd"));
     assert_eq!(config.log_dir(), Path::new("/home/me/.local/state/agentd/log"));
     assert_eq!(config.shell, Path::new("/bin/zsh"));
     assert_eq!(config.agent_name, "host");
+    assert_eq!(config.user.as_deref(), Some("me"));
+    assert_eq!(config.inherited.0.get(&OsString::from("HOME")), Some(&"/home/me".into()));
     let with_xdg = world.with_variable("XDG_STATE_HOME", "/var/state");
     let config = with_xdg.with_variable("XDG_RUNTIME_DIR", "/run/me").read(&[]).unwrap();
     assert_eq!(config.state_dir, Path::new("/var/state/agentd"));
@@ -265,9 +334,9 @@ fn the_defaults_follow_the_user_and_the_machine() {
 
 #[test]
 fn the_shown_configuration_hides_values_of_variables() {
-    let toml = "[env]\nA = \"secret\"\nB = \"\"\n[env_override]\nC = \"hidden\"";
+    let toml = "[env]\nA = \"veiled\"\nB = \"\"\n[env_override]\nC = \"hidden\"";
     let config = World::new().with_file(toml).read(&[]).unwrap();
-    assert_eq!(config.env.0["A"], "secret");
+    assert_eq!(config.env.0["A"], "veiled");
     let shown = config.describe();
     assert_eq!(shown["env"], json!({"A": "***REDACTED***", "B": ""}));
     assert_eq!(shown["env_override"], json!({"C": "***REDACTED***"}));
@@ -275,6 +344,6 @@ fn the_shown_configuration_hides_values_of_variables() {
     assert_eq!(shown["no_auth"], false);
     assert!(shown.get("workspace_name").is_none());
     let debug = format!("{config:?}{shown}");
-    assert!(!debug.contains("secret") && !debug.contains("hidden"));
+    assert!(!debug.contains("veiled") && !debug.contains("hidden"));
     assert_eq!(FREE_SECTIONS.len(), 2);
 }

@@ -1,0 +1,5 @@
+//! Scripts of the configuration.
+
+mod schedule;
+
+pub use schedule::{ParseScheduleError, Schedule};
