@@ -3,17 +3,22 @@
 use std::{fmt, time::Duration};
 
 use agent_api::{
-    DirEntry, EditFilesRequest, EditFilesResponse, FindFilesRequest, FindFilesResponse, Greeting,
-    Lifecycle, ListDirectoryRequest, ListDirectoryResponse, MakeDirectoryRequest,
-    MakeDirectoryResponse, MovePathRequest, MovePathResponse, ReadFileLinesRequest,
-    ReadFileLinesResponse, ReadFileRequest, RemovePathRequest, RemovePathResponse,
-    ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, SearchFilesResponse,
-    StatPathRequest, Timestamp, WriteFileRequest, WriteFileResponse,
+    CloseProcessInputResponse, DeleteProcessResponse, DirEntry, EditFilesRequest,
+    EditFilesResponse, FindFilesRequest, FindFilesResponse, GetProcessOutputRequest,
+    GetProcessOutputResponse, Greeting, Lifecycle, ListDirectoryRequest, ListDirectoryResponse,
+    ListProcessesRequest, ListProcessesResponse, MakeDirectoryRequest, MakeDirectoryResponse,
+    MovePathRequest, MovePathResponse, ProcessId, ProcessRecord, ReadFileLinesRequest,
+    ReadFileLinesResponse, ReadFileRequest, ReadProcessOutputRequest, RemovePathRequest,
+    RemovePathResponse, ResolvePathRequest, ResolvePathResponse, SearchFilesRequest,
+    SearchFilesResponse, SignalProcessRequest, SignalProcessResponse, StartProcessRequest,
+    StartProcessResponse, StatPathRequest, StreamProcessOutputRequest, TerminalSize, Timestamp,
+    WriteFileRequest, WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::{ByteStream, Error, FileContent, Pong};
+use crate::{ByteStream, Error, FileContent, Pong, ProcessStream, ReadOutput};
 
 /// How long [`AgentConn::ping`] waits.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -93,6 +98,9 @@ pub trait AgentConn: fmt::Debug + Send + Sync {
     /// Ends all streams and pending calls, and every later call, with [`Error::Closed`]; once more
     /// does nothing.
     fn close(&self);
+
+    /// Whether [`close`](Self::close) was called.
+    fn is_closed(&self) -> bool;
 
     /// Asks for the agent's greeting; needs no token.
     async fn get_greeting(&self) -> Result<Greeting, Error>;
@@ -185,4 +193,85 @@ pub trait AgentConn: fmt::Debug + Send + Sync {
 
     /// Finds entries by name.
     async fn find_files(&self, request: FindFilesRequest) -> Result<FindFilesResponse, Error>;
+
+    /// Starts a process, which outlives this call and this client.
+    ///
+    /// With an `id` the same request may be sent again after a lost reply: the process runs once.
+    /// [`Exec`](crate::Exec) does so.
+    async fn start_process(
+        &self,
+        request: StartProcessRequest,
+    ) -> Result<StartProcessResponse, Error>;
+
+    /// Lists processes, running ones first, then the newest.
+    async fn list_processes(
+        &self,
+        request: ListProcessesRequest,
+    ) -> Result<ListProcessesResponse, Error>;
+
+    /// Tells everything known of a process.
+    async fn get_process(&self, id: ProcessId) -> Result<ProcessRecord, Error>;
+
+    /// Reads the output as one bounded text, head and tail, at once or when something happened.
+    async fn get_process_output(
+        &self,
+        id: ProcessId,
+        request: GetProcessOutputRequest,
+    ) -> Result<GetProcessOutputResponse, Error>;
+
+    /// Reads bytes of a stream from an offset on.
+    ///
+    /// A range that is forgotten as a whole is [`ReadOutput::Gap`], not an error; a forgotten
+    /// process is one, with [`ErrorCode::Gone`](agent_api::ErrorCode::Gone).
+    async fn read_process_output(
+        &self,
+        id: ProcessId,
+        request: ReadProcessOutputRequest,
+    ) -> Result<ReadOutput, Error>;
+
+    /// Streams what a process printed and prints, and its exit; [`follow`](crate::follow) also goes
+    /// on after a lost connection.
+    ///
+    /// A WebSocket on a connection of its own; over a shared stream, and through a proxy that reads
+    /// requests, an event stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] in the stream for a message above
+    /// [`max_message_bytes`](crate::Config::max_message_bytes).
+    async fn stream_process_output(
+        &self,
+        id: ProcessId,
+        request: StreamProcessOutputRequest,
+    ) -> Result<ProcessStream, Error>;
+
+    /// Gives bytes to a process's input, at most 4 MiB, in one piece.
+    ///
+    /// An answer that is not `complete` says how many bytes were taken; the rest can be sent again.
+    async fn write_process_input(
+        &self,
+        id: ProcessId,
+        request: WriteProcessInputRequest,
+        bytes: Bytes,
+    ) -> Result<WriteProcessInputResponse, Error>;
+
+    /// Ends a process's input behind the bytes given before.
+    async fn close_process_input(&self, id: ProcessId) -> Result<CloseProcessInputResponse, Error>;
+
+    /// Changes the size of a process's terminal.
+    async fn resize_process(
+        &self,
+        id: ProcessId,
+        size: TerminalSize,
+    ) -> Result<TerminalSize, Error>;
+
+    /// Sends a signal to a process: to its whole tree unless the request says otherwise.
+    async fn signal_process(
+        &self,
+        id: ProcessId,
+        request: SignalProcessRequest,
+    ) -> Result<SignalProcessResponse, Error>;
+
+    /// Kills a process's tree and forgets the process with its output.
+    async fn delete_process(&self, id: ProcessId) -> Result<DeleteProcessResponse, Error>;
 }

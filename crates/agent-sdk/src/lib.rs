@@ -44,6 +44,7 @@ mod error;
 mod headers;
 #[cfg(feature = "mock")]
 pub mod mock;
+mod processes;
 mod proxy;
 mod reach;
 mod target;
@@ -60,6 +61,7 @@ pub use conn::{AgentConn, PING_TIMEOUT};
 pub use environment::{Environment, Resolved};
 pub use error::Error;
 pub use headers::{caller_headers, headers_from};
+pub use processes::{OutputBytes, ProcessStream, ProcessStreamItem, ReadOutput};
 pub use proxy::Proxies;
 pub use target::Target;
 pub use token::{Token, Warning};

@@ -6,13 +6,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use futures_core::Stream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::Error;
 
-/// Gives a stream's chunks until it ends, fails or is stopped; drops it there and then.
+/// Gives a stream's items until it ends, fails or is stopped; drops it there and then.
 pub(crate) struct Until<S> {
     stream: Option<S>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -24,8 +23,8 @@ impl<S> Until<S> {
     }
 }
 
-impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for Until<S> {
-    type Item = Result<Bytes, Error>;
+impl<T, S: Stream<Item = Result<T, Error>> + Unpin> Stream for Until<S> {
+    type Item = Result<T, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;

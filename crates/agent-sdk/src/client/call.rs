@@ -5,11 +5,15 @@ use bytes::Bytes;
 use form_urlencoded::Serializer;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body::Body;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Upload, origin::Origin};
 use crate::{ByteStream, Error};
+
+/// What is encoded in a segment of a path: all that could mean something there, dots included.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
 
 /// A request without an address.
 pub(crate) struct Call {
@@ -19,6 +23,7 @@ pub(crate) struct Call {
     path: String,
     headers: HeaderMap,
     body: Option<Upload>,
+    is_long: bool,
 }
 
 impl Call {
@@ -29,8 +34,7 @@ impl Call {
 
     /// A request to a route whose one variable segment is `segment`, percent-encoded.
     pub(crate) fn with_segment(route: Route, segment: &str) -> Self {
-        let encoded =
-            percent_encoding::utf8_percent_encode(segment, percent_encoding::NON_ALPHANUMERIC);
+        let encoded = percent_encoding::utf8_percent_encode(segment, SEGMENT);
         let (before, after) = route.path.split_once('{').expect("the route has a variable segment");
         let after = after.split_once('}').map_or("", |(_, after)| after);
         Self::to_path(route, format!("{before}{encoded}{after}"))
@@ -40,7 +44,7 @@ impl Call {
         let method = Method::from_bytes(route.method.as_str().as_bytes())
             .expect("the protocol's methods are valid");
         let headers = HeaderMap::new();
-        Self { operation: route.operation, method, path, headers, body: None }
+        Self { operation: route.operation, method, path, headers, body: None, is_long: false }
     }
 
     /// Reports under another name; `ping` is a call of another operation.
@@ -80,6 +84,23 @@ impl Call {
         self.headers.insert(header::CONTENT_TYPE, media_type);
         self.body = Some(Upload::stream(content));
         self
+    }
+
+    /// Carries bytes.
+    pub(crate) fn bytes(mut self, bytes: Bytes) -> Self {
+        let media_type = HeaderValue::from_static("application/octet-stream");
+        self.headers.insert(header::CONTENT_TYPE, media_type);
+        self.body = Some(Upload::whole(bytes));
+        self
+    }
+
+    /// Gets a connection of its own, because its answer is an upgrade or may never end.
+    pub(crate) fn long(self) -> Self {
+        Self { is_long: true, ..self }
+    }
+
+    pub(crate) fn is_long(&self) -> bool {
+        self.is_long
     }
 
     /// Adds the headers that the operation has fields for.
@@ -168,5 +189,8 @@ mod tests {
     fn a_segment_cannot_change_the_route() {
         let call = Call::with_segment(routes::SET_MESH_DEBUG_LOGGING, "../a?b#c/d");
         check(call, "/debug/mesh/debug-logging/%2E%2E%2Fa%3Fb%23c%2Fd");
+        let id = "0b7c5b0e-5a07-4a5e-9a55-3d2f6f0c9f01";
+        let call = Call::with_segment(routes::CLOSE_PROCESS_INPUT, id);
+        check(call, &format!("/api/v0/processes/{id}/input/close"));
     }
 }

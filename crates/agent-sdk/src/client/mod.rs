@@ -5,8 +5,10 @@ mod call;
 mod content;
 mod operations;
 mod origin;
+mod processes;
 mod reply;
 mod upload;
+mod websocket;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -45,6 +47,7 @@ struct Inner {
     transport: Transport,
     extra_headers: Mutex<Arc<HeaderMap>>,
     request_timeout: Option<Duration>,
+    max_message_bytes: u64,
     stop: CancellationToken,
 }
 
@@ -113,8 +116,15 @@ impl AgentClient {
     ) -> Result<Self, Error> {
         check_extra_headers(&config.extra_headers)?;
         let extra_headers = Mutex::new(Arc::new(config.extra_headers));
-        let request_timeout = config.request_timeout;
-        let inner = Inner { name, origin, transport, extra_headers, request_timeout, stop };
+        let inner = Inner {
+            name,
+            origin,
+            transport,
+            extra_headers,
+            request_timeout: config.request_timeout,
+            max_message_bytes: config.max_message_bytes,
+            stop,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -167,7 +177,7 @@ impl Inner {
         extra: &HeaderMap,
     ) -> Result<Reply, Error> {
         let operation = call.operation;
-        let mut kept = pool.take();
+        let mut kept = if call.is_long() { None } else { pool.take() };
         loop {
             let request = call.request(&self.origin, extra)?;
             let upload = request.body().progress();

@@ -3,22 +3,32 @@
 use std::{sync::Arc, time::Duration};
 
 use agent_api::{
-    DirEntry, DirectoryRef, EditFilesRequest, EditFilesResponse, FindFilesRequest,
-    FindFilesResponse, Greeting, Lifecycle, ListDirectoryQuery, ListDirectoryRequest,
-    ListDirectoryResponse, MakeDirectoryRequest, MakeDirectoryResponse, MovePathRequest,
-    MovePathResponse, ReadFileLinesRequest, ReadFileLinesResponse, ReadFileRequest,
+    CloseProcessInputResponse, DeleteProcessResponse, DirEntry, DirectoryRef, EditFilesRequest,
+    EditFilesResponse, FindFilesRequest, FindFilesResponse, GetProcessOutputRequest,
+    GetProcessOutputResponse, Greeting, Lifecycle, ListDirectoryQuery, ListDirectoryRequest,
+    ListDirectoryResponse, ListProcessesRequest, ListProcessesResponse, MakeDirectoryRequest,
+    MakeDirectoryResponse, MovePathRequest, MovePathResponse, ProcessId, ProcessRecord,
+    ReadFileLinesRequest, ReadFileLinesResponse, ReadFileRequest, ReadProcessOutputRequest,
     RemovePathRequest, RemovePathResponse, ResolvePathRequest, ResolvePathResponse,
-    SearchFilesRequest, SearchFilesResponse, StatPathRequest, Timestamp, WriteFileRequest,
-    WriteFileResponse, limits::MAX_DEBUG_TEXT_BYTES, routes,
+    SearchFilesRequest, SearchFilesResponse, SignalProcessRequest, SignalProcessResponse,
+    StartProcessRequest, StartProcessResponse, StatPathRequest, StreamProcessOutputRequest,
+    TerminalSize, Timestamp, WriteFileRequest, WriteFileResponse, WriteProcessInputRequest,
+    WriteProcessInputResponse, limits::MAX_DEBUG_TEXT_BYTES, routes,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::{AgentClient, Transport, call::Call, content::file_content};
+use super::{
+    AgentClient, Transport,
+    call::Call,
+    content::file_content,
+    processes::{of_process, read_output},
+};
 use crate::{
-    AgentConn, ByteStream, Error, FileContent, Pong,
+    AgentConn, ByteStream, Error, FileContent, Pong, ProcessStream, ReadOutput,
     headers::{check_extra_headers, read_file_headers, write_file_headers},
     reach::await_reachable,
 };
@@ -65,6 +75,10 @@ impl AgentConn for AgentClient {
         if let Transport::Pool(pool) = &self.inner.transport {
             pool.clear();
         }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.inner.stop.is_cancelled()
     }
 
     async fn get_greeting(&self) -> Result<Greeting, Error> {
@@ -196,5 +210,81 @@ impl AgentConn for AgentClient {
 
     async fn find_files(&self, request: FindFilesRequest) -> Result<FindFilesResponse, Error> {
         self.json(Call::new(routes::FIND_FILES).json(&request)).await
+    }
+
+    async fn start_process(
+        &self,
+        request: StartProcessRequest,
+    ) -> Result<StartProcessResponse, Error> {
+        self.json(Call::new(routes::START_PROCESS).json(&request)).await
+    }
+
+    async fn list_processes(
+        &self,
+        request: ListProcessesRequest,
+    ) -> Result<ListProcessesResponse, Error> {
+        self.json(Call::new(routes::LIST_PROCESSES).query(&request)).await
+    }
+
+    async fn get_process(&self, id: ProcessId) -> Result<ProcessRecord, Error> {
+        self.json(of_process(routes::GET_PROCESS, id)).await
+    }
+
+    async fn get_process_output(
+        &self,
+        id: ProcessId,
+        request: GetProcessOutputRequest,
+    ) -> Result<GetProcessOutputResponse, Error> {
+        self.json(of_process(routes::GET_PROCESS_OUTPUT, id).query(&request)).await
+    }
+
+    async fn read_process_output(
+        &self,
+        id: ProcessId,
+        request: ReadProcessOutputRequest,
+    ) -> Result<ReadOutput, Error> {
+        let call = of_process(routes::READ_PROCESS_OUTPUT, id).query(&request);
+        read_output(self.exchange(call).await?, &request).await
+    }
+
+    async fn stream_process_output(
+        &self,
+        id: ProcessId,
+        request: StreamProcessOutputRequest,
+    ) -> Result<ProcessStream, Error> {
+        self.stream_output(id, request).await
+    }
+
+    async fn write_process_input(
+        &self,
+        id: ProcessId,
+        request: WriteProcessInputRequest,
+        bytes: Bytes,
+    ) -> Result<WriteProcessInputResponse, Error> {
+        self.json(of_process(routes::WRITE_PROCESS_INPUT, id).query(&request).bytes(bytes)).await
+    }
+
+    async fn close_process_input(&self, id: ProcessId) -> Result<CloseProcessInputResponse, Error> {
+        self.json(of_process(routes::CLOSE_PROCESS_INPUT, id)).await
+    }
+
+    async fn resize_process(
+        &self,
+        id: ProcessId,
+        size: TerminalSize,
+    ) -> Result<TerminalSize, Error> {
+        self.json(of_process(routes::RESIZE_PROCESS, id).json(&size)).await
+    }
+
+    async fn signal_process(
+        &self,
+        id: ProcessId,
+        request: SignalProcessRequest,
+    ) -> Result<SignalProcessResponse, Error> {
+        self.json(of_process(routes::SIGNAL_PROCESS, id).json(&request)).await
+    }
+
+    async fn delete_process(&self, id: ProcessId) -> Result<DeleteProcessResponse, Error> {
+        self.json(of_process(routes::DELETE_PROCESS, id)).await
     }
 }

@@ -13,7 +13,7 @@ use futures_core::Stream;
 use futures_util::StreamExt;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Body;
-use hyper::body::Incoming;
+use hyper::{body::Incoming, upgrade::Upgraded};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
@@ -119,6 +119,11 @@ impl Reply {
     pub(crate) async fn text(self, limit_bytes: u64) -> Result<String, Error> {
         let body = self.success().await?.stream().collect(limit_bytes).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Takes an upgraded connection out of HTTP.
+    pub(crate) async fn upgrade(self) -> Result<Upgraded, Error> {
+        hyper::upgrade::on(self.response).await.map_err(|error| super::lost(&error))
     }
 
     /// Reads the few bytes of a body that does not matter, which frees the connection.

@@ -4,12 +4,16 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use agent_api::{
-    DirEntry, EditFilesRequest, EditFilesResponse, FindFilesRequest, FindFilesResponse, Greeting,
-    Lifecycle, ListDirectoryRequest, ListDirectoryResponse, MakeDirectoryRequest,
-    MakeDirectoryResponse, MovePathRequest, MovePathResponse, ReadFileLinesRequest,
-    ReadFileLinesResponse, ReadFileRequest, RemovePathRequest, RemovePathResponse,
-    ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, SearchFilesResponse,
-    StatPathRequest, Timestamp, WriteFileRequest, WriteFileResponse,
+    CloseProcessInputResponse, DeleteProcessResponse, DirEntry, EditFilesRequest,
+    EditFilesResponse, FindFilesRequest, FindFilesResponse, GetProcessOutputRequest,
+    GetProcessOutputResponse, Greeting, Lifecycle, ListDirectoryRequest, ListDirectoryResponse,
+    ListProcessesRequest, ListProcessesResponse, MakeDirectoryRequest, MakeDirectoryResponse,
+    MovePathRequest, MovePathResponse, ProcessId, ProcessRecord, ReadFileLinesRequest,
+    ReadFileLinesResponse, ReadFileRequest, ReadProcessOutputRequest, RemovePathRequest,
+    RemovePathResponse, ResolvePathRequest, ResolvePathResponse, SearchFilesRequest,
+    SearchFilesResponse, SignalProcessRequest, SignalProcessResponse, StartProcessRequest,
+    StartProcessResponse, StatPathRequest, StreamProcessOutputRequest, TerminalSize, Timestamp,
+    WriteFileRequest, WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::table::{Slot, mock_agent};
 use crate::{
-    AgentConn, ByteStream, Error, FileContent, Pong,
+    AgentConn, ByteStream, Error, FileContent, Pong, ProcessStream, ReadOutput,
     headers::{check_extra_headers, read_file_headers, write_file_headers},
     until::{Until, closed},
 };
@@ -69,11 +73,6 @@ impl MockAgent {
         self.inner.calls.lock().clone()
     }
 
-    /// Whether `close` was called.
-    pub fn is_closed(&self) -> bool {
-        self.inner.stop.is_cancelled()
-    }
-
     fn note(&self, call: Call) -> Result<(), Error> {
         self.inner.calls.lock().push(call);
         if self.is_closed() { Err(closed()) } else { Ok(()) }
@@ -110,6 +109,26 @@ mock_agent! {
         search_files, on_search_files,
             SearchFiles(request: SearchFilesRequest) -> SearchFilesResponse;
         find_files, on_find_files, FindFiles(request: FindFilesRequest) -> FindFilesResponse;
+        start_process, on_start_process,
+            StartProcess(request: StartProcessRequest) -> StartProcessResponse;
+        list_processes, on_list_processes,
+            ListProcesses(request: ListProcessesRequest) -> ListProcessesResponse;
+        get_process, on_get_process, GetProcess(id: ProcessId) -> ProcessRecord;
+        get_process_output, on_get_process_output,
+            GetProcessOutput(id: ProcessId, request: GetProcessOutputRequest)
+                -> GetProcessOutputResponse;
+        read_process_output, on_read_process_output,
+            ReadProcessOutput(id: ProcessId, request: ReadProcessOutputRequest) -> ReadOutput;
+        write_process_input, on_write_process_input,
+            WriteProcessInput(id: ProcessId, request: WriteProcessInputRequest, bytes: Bytes)
+                -> WriteProcessInputResponse;
+        close_process_input, on_close_process_input,
+            CloseProcessInput(id: ProcessId) -> CloseProcessInputResponse;
+        resize_process, on_resize_process,
+            ResizeProcess(id: ProcessId, size: TerminalSize) -> TerminalSize;
+        signal_process, on_signal_process,
+            SignalProcess(id: ProcessId, request: SignalProcessRequest) -> SignalProcessResponse;
+        delete_process, on_delete_process, DeleteProcess(id: ProcessId) -> DeleteProcessResponse;
     }
     by_hand {
         ping, on_ping, Ping(timeout: Duration) -> Pong;
@@ -117,6 +136,9 @@ mock_agent! {
         read_file, on_read_file, ReadFile(request: ReadFileRequest) -> FileContent;
         write_file, on_write_file,
             WriteFile(request: WriteFileRequest, content: Bytes) -> WriteFileResponse;
+        stream_process_output, on_stream_process_output,
+            StreamProcessOutput(id: ProcessId, request: StreamProcessOutputRequest)
+                -> ProcessStream;
     }
 
     fn set_extra_headers(&self, headers: HeaderMap) -> Result<(), Error> {
@@ -131,6 +153,10 @@ mock_agent! {
 
     fn close(&self) {
         self.inner.stop.cancel();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.inner.stop.is_cancelled()
     }
 
     async fn get_debug_logs(&self, after: Option<Timestamp>) -> Result<ByteStream, Error> {
@@ -156,6 +182,17 @@ mock_agent! {
         let content = self.until_closed(body).collect(u64::MAX).await?;
         self.note(Call::WriteFile(request.clone(), content.clone()))?;
         self.inner.answers.write_file.get("write_file")?(request, content)
+    }
+
+    async fn stream_process_output(
+        &self,
+        id: ProcessId,
+        request: StreamProcessOutputRequest,
+    ) -> Result<ProcessStream, Error> {
+        self.note(Call::StreamProcessOutput(id, request))?;
+        let answer = self.inner.answers.stream_process_output.get("stream_process_output")?;
+        let items = Until::new(answer(id, request)?, self.inner.stop.clone());
+        Ok(ProcessStream::from_stream(items))
     }
 }
 

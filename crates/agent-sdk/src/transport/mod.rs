@@ -5,6 +5,7 @@ mod dial;
 mod pool;
 mod shared;
 mod tls;
+mod websocket;
 mod wire;
 
 use std::fmt;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     dial::Dialer,
     pool::{Connection, Pool},
     shared::Shared,
+    websocket::{Message, Messages},
 };
 use crate::client::Upload;
 

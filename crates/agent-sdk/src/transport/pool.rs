@@ -110,9 +110,10 @@ impl Pool {
         let closed = close.clone().cancelled_owned();
         let idle_end = idle_end(Arc::downgrade(self), id, self.idle_timeout);
         self.tasks.spawn(async move {
-            // The sender tells whoever waits how the connection ended.
+            // The sender tells whoever waits how the connection ended. One that is upgraded is out
+            // of HTTP's hands, so its end here is not that of the stream.
             tokio::select! {
-                _ = driver => {}
+                _ = driver.with_upgrades() => {}
                 () = closed => {}
                 () = idle_end => {}
             }
@@ -132,6 +133,34 @@ impl Pool {
         if idle.len() < MAX_IDLE {
             idle.push(Idle { connection, since: Instant::now() });
         }
+    }
+
+    /// Runs what goes on beside the calls until its guard is dropped or the client is closed.
+    ///
+    /// What `work` leaves behind goes to `after`, which only the client's close cuts.
+    pub(crate) fn run<T, F>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+        after: impl FnOnce(T) -> F + Send + 'static,
+    ) -> DropGuard
+    where
+        T: Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stop = self.stop.clone();
+        let end = stop.child_token();
+        let guard = end.clone().drop_guard();
+        self.tasks.spawn(async move {
+            if let Some(left) = end.run_until_cancelled_owned(work).await {
+                stop.run_until_cancelled_owned(after(left)).await;
+            }
+        });
+        guard
+    }
+
+    /// Whether requests go through a proxy that reads them.
+    pub(crate) fn has_forward_proxy(&self) -> bool {
+        self.dialer.forward_proxy().is_some()
     }
 
     /// Closes what is kept.

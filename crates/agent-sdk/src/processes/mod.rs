@@ -1,0 +1,11 @@
+//! Answers of processes that are more than one JSON object: bytes with their offsets, and the live
+//! stream; not how they travel.
+
+mod answer;
+mod events;
+mod frame;
+mod stream;
+
+pub use answer::{OutputBytes, ReadOutput};
+pub(crate) use events::events;
+pub use stream::{ProcessStream, ProcessStreamItem};

@@ -1,0 +1,231 @@
+//! The messages of one WebSocket, read ahead as far as a caller may lag behind; not the handshake,
+//! and not what the messages mean.
+//!
+//! ```text
+//!  socket --> task --> at most 64 messages or 1 MiB --> caller
+//!    ^          |
+//!    +-- pongs -+   while there is no room nothing is read, and the peer still hears of us
+//! ```
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use agent_api::close_codes;
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::AsyncReadExt,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        self,
+        error::{CapacityError, ProtocolError},
+        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+use tokio_util::sync::DropGuard;
+
+use super::Pool;
+use crate::Error;
+
+/// Longest time without a frame; agents ping three times as often.
+const SILENCE: Duration = Duration::from_secs(45);
+/// How often a peer that is not read hears that we are there: as often as agents ping.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// Longest time for the frame that closes a WebSocket: it fits into any empty buffer.
+const CLOSING: Duration = Duration::from_secs(1);
+/// How long a refused peer may go on sending, so that the reason is not lost to a reset.
+const LINGER: Duration = Duration::from_millis(100);
+/// Most messages that are held; each takes at least one of as many parts of the bytes.
+const MAX_HELD: usize = 64;
+/// Bytes of a part; all of them are 1 MiB.
+const PART_BYTES: usize = 16 * 1024;
+/// Bytes that are taken from the socket at once.
+const READ_BYTES: usize = 64 * 1024;
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// A message with content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    Text(Bytes),
+    Binary(Bytes),
+}
+
+/// The messages of a WebSocket, in order; the last item is the error with which it ended.
+///
+/// Dropping it closes the connection.
+pub(crate) struct Messages {
+    held: mpsc::Receiver<Held>,
+    _close: DropGuard,
+}
+
+struct Held {
+    message: Result<Message, Error>,
+    /// Given back when the message is taken.
+    _parts: OwnedSemaphorePermit,
+}
+
+impl Messages {
+    /// Reads a socket whose handshake is done, on a task of the pool.
+    pub(crate) async fn read(
+        operation: &'static str,
+        stream: Upgraded,
+        limit_bytes: u64,
+        pool: &Pool,
+    ) -> Self {
+        let limit = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BYTES)
+            .write_buffer_size(0)
+            .max_message_size(Some(limit))
+            .max_frame_size(Some(limit));
+        let stream = TokioIo::new(stream);
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
+        let (tx, held) = mpsc::channel(MAX_HELD);
+        let close = pool.run(pump(operation, socket, limit_bytes, tx), linger);
+        Self { held, _close: close }
+    }
+}
+
+impl Stream for Messages {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.held.poll_recv(ctx).map(|held| held.map(|held| held.message))
+    }
+}
+
+/// Hands messages over until the socket ends, which is the last thing it tells.
+async fn pump(
+    operation: &'static str,
+    mut socket: Socket,
+    limit_bytes: u64,
+    tx: mpsc::Sender<Held>,
+) -> Socket {
+    let room = Arc::new(Semaphore::new(MAX_HELD));
+    loop {
+        let mut parts = acquire(&mut socket, &room, 1).await;
+        let message = match next(&mut socket).await {
+            Ok(message) => Ok(message),
+            Err(end) => Err(tell(operation, &mut socket, end, limit_bytes).await),
+        };
+        let is_end = message.is_err();
+        let size = message.as_ref().map_or(0, Message::len);
+        let more = size.div_ceil(PART_BYTES).min(MAX_HELD).saturating_sub(1);
+        if more > 0 {
+            parts.merge(acquire(&mut socket, &room, more).await);
+        }
+        // There is a place for every part, so this fails only when nobody listens any more.
+        if tx.try_send(Held { message, _parts: parts }).is_err() || is_end {
+            return socket;
+        }
+    }
+}
+
+impl Message {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(bytes) | Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// Waits for room, and lets the peer hear of us meanwhile: it gives up whoever is silent.
+async fn acquire(socket: &mut Socket, room: &Arc<Semaphore>, parts: usize) -> OwnedSemaphorePermit {
+    let parts = u32::try_from(parts).expect("at most 64");
+    let mut acquire = std::pin::pin!(Arc::clone(room).acquire_many_owned(parts));
+    loop {
+        match timeout(SIGN_OF_LIFE, &mut acquire).await {
+            Ok(permit) => return permit.expect("nobody closes the semaphore"),
+            // A pong nobody asked for is a heartbeat (RFC 6455 section 5.5.3). A socket that does
+            // not take it ends when it is read again.
+            Err(_) => {
+                let pong = tungstenite::Message::Pong(Bytes::new());
+                let _ = timeout(CLOSING, socket.send(pong)).await;
+            }
+        }
+    }
+}
+
+/// How a WebSocket ended.
+enum End {
+    /// The peer said so, or the stream just ended.
+    Closed(Option<CloseFrame>),
+    Silent,
+    Failed(tungstenite::Error),
+}
+
+/// The next message with content.
+async fn next(socket: &mut Socket) -> Result<Message, End> {
+    loop {
+        let frame = timeout(SILENCE, socket.next()).await.map_err(|_| End::Silent)?;
+        match frame.unwrap_or(Ok(tungstenite::Message::Close(None))).map_err(End::Failed)? {
+            tungstenite::Message::Text(text) => return Ok(Message::Text(text.into())),
+            tungstenite::Message::Binary(bytes) => return Ok(Message::Binary(bytes)),
+            tungstenite::Message::Close(frame) => return Err(End::Closed(frame)),
+            // Pings are answered by the next read.
+            tungstenite::Message::Ping(_)
+            | tungstenite::Message::Pong(_)
+            | tungstenite::Message::Frame(_) => {}
+        }
+    }
+}
+
+/// Says goodbye as far as the peer still listens, and gives the error for the caller.
+async fn tell(operation: &'static str, socket: &mut Socket, end: End, limit_bytes: u64) -> Error {
+    let (goodbye, error) = match end {
+        End::Silent => {
+            let reason = format!("no frame came for {} s", SILENCE.as_secs());
+            (None, Error::closed(reason))
+        }
+        End::Closed(frame) => {
+            // The answer to the peer's close is queued and goes out with the flush.
+            let _ = timeout(CLOSING, socket.flush()).await;
+            let code = frame.as_ref().map(|frame| frame.code.into());
+            let reason = frame.map_or_else(
+                || "the peer closed without a code".to_owned(),
+                |frame| frame.reason.as_str().to_owned(),
+            );
+            (None, Error::Closed { code, reason })
+        }
+        End::Failed(tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. })) => {
+            (Some(close_codes::TOO_LARGE), Error::TooLarge { limit_bytes })
+        }
+        End::Failed(
+            error @ (tungstenite::Error::Io(_)
+            | tungstenite::Error::ConnectionClosed
+            | tungstenite::Error::AlreadyClosed
+            | tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)),
+        ) => (None, Error::closed(error.to_string())),
+        End::Failed(error @ tungstenite::Error::Utf8(_)) => {
+            (Some(close_codes::INVALID_TEXT), Error::protocol(operation, error.to_string()))
+        }
+        End::Failed(error) => {
+            (Some(close_codes::PROTOCOL), Error::protocol(operation, error.to_string()))
+        }
+    };
+    if let Some(code) = goodbye {
+        let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
+        let _ = timeout(CLOSING, socket.close(Some(frame))).await;
+    }
+    error
+}
+
+/// Drops what a peer still sends: to close with bytes unread would reset the connection, and the
+/// goodbye might be lost.
+async fn linger(mut socket: Socket) {
+    let mut scratch = vec![0; READ_BYTES];
+    let drain = async { while let Ok(1..) = socket.get_mut().read(&mut scratch).await {} };
+    let _ = timeout(LINGER, drain).await;
+}
