@@ -1,0 +1,176 @@
+//! Starts commands: what all of them have in common, probed once; not the single spawn.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::task::spawn_blocking;
+
+use crate::cgroup::Hierarchy;
+use crate::stdio::Budget;
+use crate::{Child, Children, Command, Limits, SpawnError, spawn};
+
+/// What every command of a launcher has in common.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whether commands get cgroups of their own.
+    pub cgroups: Cgroups,
+    /// Name of the directory, below agentd's own cgroup, that holds those of the commands.
+    ///
+    /// Two agents on one machine need different names.
+    pub cgroup_name: String,
+    /// OOM score and niceness of commands; `None` leaves agentd's.
+    pub priority: Option<Priority>,
+    /// Soft limit of open files that commands get, at most the hard one; `None` leaves agentd's.
+    pub open_files: Option<u64>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            cgroups: Cgroups::Auto,
+            cgroup_name: "agentd".into(),
+            priority: Some(Priority::default()),
+            open_files: None,
+        }
+    }
+}
+
+/// Whether commands get cgroups of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cgroups {
+    /// Where the system lets agentd create them; otherwise trees are found in `/proc`.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// How commands stand back behind agentd.
+///
+/// Set before the program executes. What the system refuses is logged once a launcher and kind,
+/// and the command runs all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Priority {
+    /// `oom_score_adj`, -1000 to 1000 (proc_pid_oom_score_adj(5)).
+    ///
+    /// `None`: 0 if agentd's is negative, 1000 if agentd's is 998 or more, else 998.
+    pub oom_score_adj: Option<i32>,
+    /// Niceness, -20 to 19. `None`: agentd's + 5, at most 19.
+    pub nice: Option<i32>,
+}
+
+/// Starts commands. Cheap to clone; the clones share their probes and their [`Children`].
+#[derive(Clone, Debug)]
+pub struct Launcher {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) children: Children,
+    pub(crate) budget: Budget,
+    pub(crate) warnings: Warnings,
+    /// Whether the system has been found to refuse `clone3`.
+    pub(crate) fork: AtomicBool,
+    hierarchy: OnceLock<Option<Hierarchy>>,
+}
+
+impl Launcher {
+    /// Prepares a launcher; looks at nothing before the first command.
+    pub fn new(config: Config) -> Self {
+        let shared = Shared {
+            config,
+            children: Children::default(),
+            budget: Budget::default(),
+            warnings: Warnings::default(),
+            fork: AtomicBool::new(false),
+            hierarchy: OnceLock::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Behaves from now on as on a system that refuses `clone3`. For tests.
+    #[doc(hidden)]
+    pub fn refuse_clone3(&self) {
+        self.shared.fork.store(true, Ordering::Relaxed);
+    }
+
+    /// Starts a command; returns when its program is executing.
+    ///
+    /// It becomes the leader of a session and process group of its own, with descriptors 0 to 2
+    /// only, the default action for every signal, none blocked, and agentd's umask.
+    /// Needs a Tokio runtime with I/O; the work is done on its blocking pool.
+    ///
+    /// # Errors
+    ///
+    /// What was refused; nothing of the command is left then.
+    ///
+    /// # Cancellation
+    ///
+    /// The spawn runs to its end, and a command whose [`Child`] nobody takes is killed with its
+    /// whole tree and collected.
+    pub async fn spawn(&self, command: Command) -> Result<Child, SpawnError> {
+        let shared = self.shared.clone();
+        let spawned = spawn_blocking(move || spawn::spawn(&shared, &command)).await;
+        let unclaimed = spawned.map_err(|stopped| SpawnError::System {
+            step: "start a command while the agent's runtime stops",
+            source: stopped.into(),
+        })??;
+        Ok(unclaimed.claim())
+    }
+
+    /// The children of this launcher that have not been collected yet.
+    pub fn children(&self) -> &Children {
+        &self.shared.children
+    }
+
+    /// Whether these limits can be enforced here: there is a cgroup v2 that agentd may create,
+    /// with the controllers they need.
+    ///
+    /// The first call probes the system on the blocking pool.
+    pub async fn supports(&self, limits: &Limits) -> bool {
+        let (shared, limits) = (self.shared.clone(), *limits);
+        let probe = move || shared.hierarchy().is_some_and(|found| found.supports(&limits));
+        limits.is_empty() || spawn_blocking(probe).await.unwrap_or(false)
+    }
+}
+
+impl Shared {
+    /// The hierarchy for the cgroups of commands; made the first time, which may block.
+    pub(crate) fn hierarchy(&self) -> Option<&Hierarchy> {
+        let make = || match self.config.cgroups {
+            Cgroups::Auto => Hierarchy::probe(&self.config.cgroup_name),
+            Cgroups::Off => None,
+        };
+        self.hierarchy.get_or_init(make).as_ref()
+    }
+}
+
+/// Says once what the system refuses every command.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    said: [AtomicBool; 3],
+}
+
+/// Something a command runs without when the system refuses it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Extra {
+    OomScore,
+    Nice,
+    OpenFiles,
+}
+
+impl Warnings {
+    pub(crate) fn warn(&self, extra: Extra, error: &std::io::Error) {
+        if self.said[extra as usize].swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let what = match extra {
+            Extra::OomScore => "OOM score",
+            Extra::Nice => "niceness",
+            Extra::OpenFiles => "limit of open files",
+        };
+        tracing::warn!(error = %agent_api::io_text(error), "commands keep agentd's {what}");
+    }
+}

@@ -1,0 +1,12 @@
+//! The near ends of a command's descriptors, for async code: pipes and pseudo terminals.
+
+mod pipe;
+mod pty;
+mod receiver;
+mod sender;
+
+pub(crate) use pipe::{Budget, Share, input, output};
+pub use pty::Pty;
+pub(crate) use pty::open;
+pub use receiver::{Ready, Receiver};
+pub use sender::Sender;

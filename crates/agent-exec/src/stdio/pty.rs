@@ -1,0 +1,179 @@
+//! Pseudo terminals: the near end of one, and opening both; not what is shown on it.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, Uid};
+use rustix::io::Errno;
+use rustix::pty::OpenptFlags;
+use rustix::termios::Winsize;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::Ready;
+use super::receiver::read;
+use super::sender::write;
+use crate::Size;
+use crate::sys::watch;
+
+/// The near end of a command's pseudo terminal; it never blocks.
+///
+/// Dropping it hangs the terminal up: the command's session gets `SIGHUP`.
+#[derive(Debug)]
+pub struct Pty {
+    fd: AsyncFd<OwnedFd>,
+    path: PathBuf,
+}
+
+impl Pty {
+    /// Takes the near end over; needs a runtime with I/O around it.
+    pub(crate) fn new(fd: OwnedFd, path: PathBuf) -> io::Result<Self> {
+        Ok(Self { fd: watch(fd, Interest::READABLE | Interest::WRITABLE)?, path })
+    }
+
+    /// The device the command has as its terminal, as tty(1) shows it there.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits until there are bytes or the terminal's last user is gone, as
+    /// [`Receiver::readable`](crate::Receiver::readable) does.
+    ///
+    /// # Errors
+    ///
+    /// The runtime stops.
+    ///
+    /// # Cancellation
+    ///
+    /// Loses nothing.
+    pub async fn readable(&self) -> io::Result<Ready<'_>> {
+        Ok(Ready(self.fd.readable().await?))
+    }
+
+    /// Waits for output and reads it; 0 when nobody has the terminal open any more.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses the read.
+    ///
+    /// # Cancellation
+    ///
+    /// Loses nothing.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        ended(read(&self.fd, buffer).await)
+    }
+
+    /// Reads output that is there now, without waiting.
+    ///
+    /// 0 when nobody has the terminal open any more.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] when there is none yet.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        ended(rustix::io::read(&self.fd, buffer).map_err(io::Error::from))
+    }
+
+    /// Waits for room and writes input; answers how many of the bytes the terminal took.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::BrokenPipe`] when nobody has the terminal open any more.
+    ///
+    /// # Cancellation
+    ///
+    /// Writes nothing.
+    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match write(&self.fd, bytes).await {
+            Err(error) if hung_up(&error) => Err(io::ErrorKind::BrokenPipe.into()),
+            written => written,
+        }
+    }
+
+    /// Number of bytes of output that wait now (`FIONREAD`).
+    ///
+    /// # Errors
+    ///
+    /// The system refuses the answer.
+    pub fn available(&self) -> io::Result<u64> {
+        Ok(rustix::io::ioctl_fionread(&self.fd)?)
+    }
+
+    /// Changes the size; the foreground process group gets `SIGWINCH`.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses the size.
+    pub fn resize(&self, size: Size) -> io::Result<()> {
+        set_size(self.fd.as_fd(), size)
+    }
+}
+
+impl AsFd for Pty {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Linux says `EIO` where other systems say the end of the file.
+fn hung_up(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::IO.raw_os_error())
+}
+
+fn ended(read: io::Result<usize>) -> io::Result<usize> {
+    match read {
+        Err(error) if hung_up(&error) => Ok(0),
+        read => read,
+    }
+}
+
+/// Both ends of a new pseudo terminal and the far one's device.
+pub(crate) struct Opened {
+    pub(crate) ours: OwnedFd,
+    pub(crate) theirs: OwnedFd,
+    pub(crate) path: PathBuf,
+}
+
+/// Opens a pseudo terminal of this size, whose device belongs to `owner`.
+pub(crate) fn open(size: Size, owner: Option<u32>) -> io::Result<Opened> {
+    let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    rustix::pty::grantpt(&ours)?;
+    rustix::pty::unlockpt(&ours)?;
+    let name = rustix::pty::ptsname(&ours, Vec::new())?;
+    let path = PathBuf::from(OsStr::from_bytes(name.to_bytes()));
+    let theirs = open_far(&ours, &path)?;
+    set_size(theirs.as_fd(), size)?;
+    if let Some(owner) = owner {
+        // Only opening the device by name needs this, so a refusal is no reason not to start.
+        let _ = rustix::fs::fchown(&theirs, Some(Uid::from_raw(owner)), None);
+    }
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok(Opened { ours, theirs, path })
+}
+
+/// Opens the far end: through the near one where the system can, because the name may be that of
+/// another mount's device.
+fn open_far(ours: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
+    #[cfg(target_os = "linux")]
+    {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        if let Ok(far) = rustix::pty::ioctl_tiocgptpeer(ours, flags) {
+            return Ok(far);
+        }
+    }
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+fn set_size(terminal: BorrowedFd<'_>, size: Size) -> io::Result<()> {
+    let size = Winsize {
+        ws_row: size.rows,
+        ws_col: size.cols,
+        ws_xpixel: size.width_pixels,
+        ws_ypixel: size.height_pixels,
+    };
+    Ok(rustix::termios::tcsetwinsize(terminal, size)?)
+}

@@ -1,0 +1,87 @@
+//! Gives a new process the state every program may count on; by system calls only.
+
+use libc::{c_int, c_long, c_uint};
+
+/// Bytes of the kernel's set of signals, which is not the C library's.
+const SET: usize = 8;
+
+/// Gives every signal its default action, also those that agentd ignores.
+///
+/// The C library would refuse two signals that it keeps for itself.
+#[expect(unsafe_code, reason = "only system calls are possible in a new process")]
+pub(super) fn handlers() {
+    // The kernel's structure is a handler, flags, a restorer and a set: all zero is the default.
+    let default = [0_u64; 4];
+    for signal in 1..=64 as c_int {
+        // SAFETY: a pointer to a live structure that is at least as large as the kernel's.
+        // SIGKILL and SIGSTOP are refused, and have no other action anyway.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null::<u64>(),
+                SET,
+            );
+        }
+    }
+}
+
+/// Lets every signal through.
+pub(super) fn mask() {
+    set_mask(0);
+}
+
+/// Blocks every signal, those of the C library included; answers what was blocked before.
+pub(super) fn block_all() -> u64 {
+    set_mask(u64::MAX)
+}
+
+/// Sets the calling thread's mask; answers the one before.
+#[expect(unsafe_code, reason = "the C library keeps two signals out of its masks")]
+pub(super) fn set_mask(mask: u64) -> u64 {
+    let mut before = 0_u64;
+    // SAFETY: pointers to live sets of the said size. The call cannot fail with these arguments.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const mask,
+            &raw mut before,
+            SET,
+        );
+    }
+    before
+}
+
+/// Closes every descriptor above 2 but `kept`.
+///
+/// Closing beats marking: a copy of another command's pipe would keep that one from its end of
+/// file for as long as this process takes to execute.
+pub(super) fn descriptors(kept: c_int) {
+    let kept = kept.unsigned_abs();
+    let whole = close_range(3, kept - 1) && close_range(kept + 1, c_uint::MAX);
+    if !whole {
+        close_one_by_one(kept);
+    }
+}
+
+#[expect(unsafe_code, reason = "only system calls are possible in a new process")]
+fn close_range(first: c_uint, last: c_uint) -> bool {
+    // SAFETY: no pointers; the descriptor table is the new process's own.
+    first > last || unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 as c_long
+}
+
+/// For kernels before 5.9.
+#[expect(unsafe_code, reason = "only system calls are possible in a new process")]
+fn close_one_by_one(kept: c_uint) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: a pointer to a live structure, which the call only writes.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    for fd in 3..limit.rlim_cur.min(1 << 20) as c_int {
+        if fd.unsigned_abs() != kept {
+            // SAFETY: no pointers; the descriptor table is the new process's own.
+            unsafe { libc::close(fd) };
+        }
+    }
+}

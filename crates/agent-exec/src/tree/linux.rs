@@ -1,0 +1,290 @@
+//! The tree on Linux: its members by cgroup or table, and the signals they are sent.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, kill_process_group, pidfd_send_signal},
+};
+use tracing::warn;
+use uuid::Uuid;
+
+use super::{Scope, TreeError, Usage, ending, walk::Walk};
+use crate::{Children, Signal, cgroup::Leaf, proc_table::Entry};
+
+/// A command and everything it started, also after the command itself has ended.
+///
+/// Cheap to clone; the clones are one tree. It is known by the command's cgroup v2 leaf if there
+/// is one: then nothing that has not been moved to another group escapes. Otherwise it is searched
+/// in `/proc`: descendants, the command's session, `WORKSPACE_PROCESS_ID` in environments, orphans
+/// that hold the command's output, and whatever was seen to belong once. A process that does
+/// without all of these before anybody looked is not found there.
+///
+/// Zombies are no members. Dropping the last handle ends nothing, and does [`Tree::remove`].
+#[derive(Clone, Debug)]
+pub struct Tree {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) id: Uuid,
+    leader: Entry,
+    leader_fd: Arc<OwnedFd>,
+    pub(super) members: Members,
+    /// The accounts at the removal of the leaf.
+    last: Mutex<Last>,
+}
+
+#[derive(Debug)]
+pub(super) enum Members {
+    Leaf(Leaf),
+    Walk(Walk),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Last {
+    usage: Option<Usage>,
+    oom_killed: bool,
+}
+
+/// A command that was just started and not yet collected.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) id: Uuid,
+    pub(crate) pid: u32,
+    /// The descriptor of the process.
+    pub(crate) pidfd: Arc<OwnedFd>,
+    /// The cgroup it was started in.
+    pub(crate) leaf: Option<Leaf>,
+    pub(crate) children: Children,
+}
+
+impl Tree {
+    pub(crate) fn new(start: Start) -> Self {
+        let Start { id, pid, pidfd, leaf, children } = start;
+        // Without `/proc` only the leader is a member, and that is asked of its descriptor.
+        let unknown =
+            Entry { pid, parent: 0, group: pid, session: pid, started: 0, is_alive: true };
+        let leader = Entry::read(pid).unwrap_or(unknown);
+        let members = match leaf {
+            Some(leaf) => Members::Leaf(leaf),
+            None => Members::Walk(Walk::new(leader, id, children)),
+        };
+        let last = Mutex::default();
+        Self { shared: Arc::new(Shared { id, leader, leader_fd: pidfd, members, last }) }
+    }
+
+    /// Notes that the leader has ended; to be called before it is collected, because from then on
+    /// its id, and that of its session, may be somebody else's.
+    pub(crate) fn leader_ended(&self) {
+        if let Members::Walk(walk) = &self.shared.members {
+            walk.leader_ended();
+        }
+    }
+
+    /// Sends a signal; answers how many processes got it, at least 1.
+    ///
+    /// Sent once to those that are there at the moment; what they start meanwhile may be missed,
+    /// except with `SIGKILL` to the whole tree, which is [`Tree::kill`].
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError::NoMember`] when nothing of the scope is alive, [`TreeError::Refused`] when the
+    /// system let none of it be signaled.
+    ///
+    /// # Cancellation
+    ///
+    /// The signal may have been sent or not, to any of them.
+    pub async fn signal(&self, signal: Signal, scope: Scope) -> Result<usize, TreeError> {
+        let sent = self.blocking(move |tree| tree.signal(signal, scope)).await;
+        if signal == Signal::KILL && scope == Scope::Tree && sent.is_ok() {
+            self.kill().await;
+        }
+        sent
+    }
+
+    /// Kills every member, also those that are being forked, and waits until they are gone.
+    ///
+    /// It takes milliseconds, and gives up after five seconds, with a warning in the log, when
+    /// something cannot be killed: another user's process, or one in an uninterruptible sleep.
+    ///
+    /// # Cancellation
+    ///
+    /// Some may be killed and others not; members may be left stopped.
+    pub async fn kill(&self) {
+        ending::kill(self).await;
+    }
+
+    /// Asks every member to end (`SIGTERM`, then `SIGCONT` for those that are stopped), and kills
+    /// what is left after `grace`; returns as soon as nothing is left.
+    ///
+    /// # Cancellation
+    ///
+    /// Members that were asked may live on.
+    pub async fn end(&self, grace: Duration) {
+        ending::end(self, grace).await;
+    }
+
+    /// Whether anything of the tree is alive.
+    pub async fn has_members(&self) -> bool {
+        self.blocking(Shared::has_members).await
+    }
+
+    /// What the whole tree used so far; `None` without a cgroup that counts memory.
+    ///
+    /// Reads two small files of the kernel; after [`Tree::remove`] the figures of that moment.
+    pub fn usage(&self) -> Option<Usage> {
+        self.shared.usage()
+    }
+
+    /// Whether the kernel killed a member for memory, as far as a cgroup knows.
+    ///
+    /// Reads a small file of the kernel; after [`Tree::remove`] the answer of that moment.
+    pub fn oom_killed(&self) -> bool {
+        self.shared.oom_killed()
+    }
+
+    /// Removes the cgroup, if nothing is in it; otherwise it goes when a later command starts or
+    /// ends after it emptied.
+    pub fn remove(&self) {
+        let Members::Leaf(leaf) = &self.shared.members else { return };
+        let last = Last { usage: self.usage(), oom_killed: self.oom_killed() };
+        *self.shared.last.lock() = last;
+        leaf.remove();
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Runs work that reads many small files where blocking is allowed.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> T + Send + 'static,
+    ) -> T {
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+        done.expect("work on a tree does not panic, and nobody aborts it")
+    }
+}
+
+impl Shared {
+    fn signal(&self, signal: Signal, scope: Scope) -> Result<usize, TreeError> {
+        match scope {
+            Scope::Leader => {
+                if self.leader_has_ended() {
+                    return Err(TreeError::NoMember);
+                }
+                self.signal_leader(signal).map(|()| 1).map_err(refused)
+            }
+            Scope::Group => self.signal_group(signal),
+            Scope::Tree => {
+                let members = self.alive();
+                signal_each(&members, signal)
+            }
+        }
+    }
+
+    /// While a member is in the group its id cannot become another group's.
+    fn signal_group(&self, signal: Signal) -> Result<usize, TreeError> {
+        let group = self.leader.pid;
+        let count = self.alive().iter().filter(|entry| entry.group == group).count();
+        let raw = i32::try_from(group).ok().and_then(Pid::from_raw);
+        let Some(raw) = raw.filter(|_| count > 0) else { return Err(TreeError::NoMember) };
+        kill_process_group(raw, signal.raw()).map_err(|error| refused(error.into()))?;
+        Ok(count)
+    }
+
+    pub(super) fn signal_leader(&self, signal: Signal) -> io::Result<()> {
+        Ok(pidfd_send_signal(&self.leader_fd, signal.raw())?)
+    }
+
+    /// The members that are alive, the leader among them wherever it was moved.
+    pub(super) fn alive(&self) -> Vec<Entry> {
+        let found = match &self.members {
+            Members::Leaf(leaf) => leaf.members().map(|pids| read_members(leaf, &pids)),
+            Members::Walk(walk) => walk.members(),
+        };
+        let mut members = found.unwrap_or_else(|error| {
+            warn!(process.id = %self.id, %error, "only the leader of the tree is known");
+            Vec::new()
+        });
+        let leader = |entry: &Entry| entry.is_same(&self.leader);
+        if !self.leader_has_ended() && !members.iter().any(leader) {
+            members.push(Entry::read(self.leader.pid).unwrap_or(self.leader));
+        }
+        members
+    }
+
+    pub(super) fn has_members(&self) -> bool {
+        match &self.members {
+            Members::Leaf(leaf) => leaf.is_populated() || !self.leader_has_ended(),
+            Members::Walk(_) => !self.alive().is_empty(),
+        }
+    }
+
+    /// Whether the leader is a zombie or collected; a process descriptor is readable from then on.
+    pub(super) fn leader_has_ended(&self) -> bool {
+        let mut polled = [PollFd::new(&self.leader_fd, PollFlags::IN)];
+        matches!(poll(&mut polled, Some(&Timespec::default())), Ok(1..))
+    }
+
+    pub(super) fn leader_fd(&self) -> BorrowedFd<'_> {
+        self.leader_fd.as_fd()
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        match &self.members {
+            Members::Leaf(leaf) => leaf.usage().or(self.last.lock().usage),
+            Members::Walk(_) => None,
+        }
+    }
+
+    fn oom_killed(&self) -> bool {
+        match &self.members {
+            Members::Leaf(leaf) => leaf.oom_killed() || self.last.lock().oom_killed,
+            Members::Walk(_) => false,
+        }
+    }
+}
+
+/// What the table says about the processes of a leaf.
+fn read_members(leaf: &Leaf, pids: &[u32]) -> Vec<Entry> {
+    let entries: Vec<Entry> = pids.iter().filter_map(|pid| Entry::read(*pid)).collect();
+    // An id that became free before it was read would be another's now, but is no member then.
+    let still = leaf.members().unwrap_or_default();
+    let member = |entry: &Entry| entry.is_alive && still.contains(&entry.pid);
+    entries.into_iter().filter(member).collect()
+}
+
+/// Sends a signal to each; answers how many got it.
+pub(super) fn signal_each(members: &[Entry], signal: Signal) -> Result<usize, TreeError> {
+    let mut sent = 0;
+    let mut failure = None;
+    for member in members {
+        match member.signal(signal.raw()) {
+            Ok(()) => sent += 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        _ if sent > 0 => Ok(sent),
+        Some(error) => Err(TreeError::Refused(error)),
+        None => Err(TreeError::NoMember),
+    }
+}
+
+fn refused(error: io::Error) -> TreeError {
+    match rustix::io::Errno::from_io_error(&error) {
+        Some(rustix::io::Errno::SRCH) => TreeError::NoMember,
+        _ => TreeError::Refused(error),
+    }
+}
