@@ -1,0 +1,158 @@
+//! What is known of forgotten processes: that they were, and why they are not any more.
+//!
+//! A log of JSON lines that is appended to, and written anew when most of it is out of date.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fs::{self, File},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use agent_api::{ChatId, ProcessId, Timestamp};
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::{record::publish, remaining};
+use crate::ForgetReason;
+
+/// Lines beyond twice the ones in force after which the log is written anew.
+const SLACK: usize = 1000;
+
+/// A forgotten process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tombstone {
+    /// Its id.
+    pub(crate) id: ProcessId,
+    /// Why it was forgotten.
+    pub(crate) reason: ForgetReason,
+    /// The chat it belonged to, which decides who learns of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) chat: Option<ChatId>,
+    /// When.
+    pub(crate) at: Timestamp,
+}
+
+/// One moment on the clock of the wall, which may jump, and on one that does not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// What survives a restart.
+    pub(crate) wall: Timestamp,
+    /// What time is measured by.
+    pub(crate) steady: Instant,
+}
+
+impl Moment {
+    /// Now.
+    pub(crate) fn now() -> Self {
+        Self { wall: std::time::SystemTime::now().into(), steady: Instant::now() }
+    }
+}
+
+/// The forgotten processes, at most `most` and each for `kept`.
+#[derive(Debug)]
+pub(super) struct Tombstones {
+    path: PathBuf,
+    kept: Duration,
+    most: usize,
+    /// Each with its end, the oldest first; ends are in order, too.
+    order: VecDeque<(Instant, ProcessId)>,
+    by_id: HashMap<ProcessId, Tombstone>,
+    /// Lines of the log; `None` if it must be written anew.
+    lines: Option<usize>,
+}
+
+impl Tombstones {
+    /// Reads the log; one that is missing is empty, lines that are none are left out. Blocks.
+    pub(super) fn load(
+        path: PathBuf,
+        kept: Duration,
+        most: usize,
+        now: Moment,
+    ) -> io::Result<Self> {
+        let log = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            read => read?,
+        };
+        let (order, by_id, lines) = (VecDeque::new(), HashMap::new(), None);
+        let mut tombstones = Self { path, kept, most, order, by_id, lines };
+        let mut lines = Vec::new();
+        for line in log.split(|byte| *byte == b'\n') {
+            lines.extend(serde_json::from_slice::<Tombstone>(line).ok());
+        }
+        // In order of the time left, however the clock has jumped meanwhile.
+        lines.sort_by_key(|tombstone| remaining(tombstone.at, now.wall, kept));
+        for tombstone in lines {
+            let left = remaining(tombstone.at, now.wall, kept);
+            tombstones.insert(tombstone, now.steady + left);
+        }
+        tombstones.expire(now.steady);
+        tombstones.write_anew()?;
+        Ok(tombstones)
+    }
+
+    pub(super) fn get(&mut self, id: ProcessId, now: Instant) -> Option<Tombstone> {
+        self.expire(now);
+        self.by_id.get(&id).cloned()
+    }
+
+    /// Adds one; it is in force, and in the log if the disk takes it. Blocks.
+    pub(super) fn add(&mut self, tombstone: Tombstone, now: Moment) {
+        self.expire(now.steady);
+        let line = line(&tombstone);
+        self.insert(tombstone, now.steady + self.kept);
+        let written = match self.lines {
+            Some(lines) if lines < 2 * self.by_id.len() + SLACK => self.append(&line),
+            _ => self.write_anew(),
+        };
+        if let Err(error) = written {
+            self.lines = None;
+            warn!(%error, "cannot write down which process was forgotten");
+        }
+    }
+
+    fn insert(&mut self, tombstone: Tombstone, end: Instant) {
+        let id = tombstone.id;
+        if self.by_id.insert(id, tombstone).is_some() {
+            self.order.retain(|(_, other)| *other != id);
+        }
+        self.order.push_back((end, id));
+        while self.order.len() > self.most {
+            self.forget_oldest();
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while self.order.front().is_some_and(|(end, _)| *end <= now) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, id)) = self.order.pop_front() {
+            self.by_id.remove(&id);
+        }
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut options = File::options();
+        options.append(true).create(true).mode(0o600).open(&self.path)?.write_all(line)?;
+        self.lines = self.lines.map(|lines| lines + 1);
+        Ok(())
+    }
+
+    fn write_anew(&mut self) -> io::Result<()> {
+        let lines: Vec<u8> = self.order.iter().flat_map(|(_, id)| line(&self.by_id[id])).collect();
+        publish(&self.path, &lines)?;
+        self.lines = Some(self.order.len());
+        Ok(())
+    }
+}
+
+fn line(tombstone: &Tombstone) -> Vec<u8> {
+    let mut line = serde_json::to_vec(tombstone).expect("a tombstone is plain data");
+    line.push(b'\n');
+    line
+}
