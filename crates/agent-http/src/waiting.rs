@@ -79,3 +79,30 @@ impl<S: Send + Sync> FromRequestParts<S> for Waiting {
         Ok(Self { slot: parts.extensions.get::<Slot>().cloned() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn beyond_its_bound_a_wait_keeps_its_place() {
+        let requests = Arc::new(Requests::new(2));
+        let slot = Slot::acquire(&requests).await;
+        let waiting = Waiting { slot: Some(slot.clone()) };
+        let places = async || requests.slots.available_permits();
+        assert_eq!((places().await, waiting.during(places()).await), (1, 2));
+        assert_eq!(requests.slots.available_permits(), 1);
+        let count = u32::try_from(Waiting::MOST).unwrap();
+        let others = requests.waits.try_acquire_many(count).unwrap();
+        assert_eq!(waiting.during(places()).await, 1);
+        drop(others);
+        assert_eq!(waiting.during(places()).await, 2);
+        slot.release();
+        assert_eq!(requests.slots.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn without_a_place_a_wait_is_just_a_wait() {
+        assert_eq!(Waiting { slot: None }.during(async { 7 }).await, 7);
+    }
+}

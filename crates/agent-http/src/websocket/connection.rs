@@ -43,6 +43,8 @@ pub(super) const WRITE_BUFFER: usize = 256 * 1024;
 const INBOX: usize = 64 * 1024;
 /// Smallest read; a message that is known to be longer is read in one piece.
 const READ_BUFFER: usize = 16 * 1024;
+/// Bytes of answers to pings, beyond as many as were written since.
+const ANSWER_BUFFER: usize = 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -71,6 +73,11 @@ pub(super) struct Connection {
     /// nothing half said.
     out: BytesMut,
     is_unflushed: bool,
+    /// Bytes of answers that may be added: a peer that pings and never reads costs no memory, and
+    /// one that reads is answered however much else it is sent.
+    answer_room: usize,
+    /// Whether an answer found no room.
+    is_answer_waiting: bool,
     heard: Instant,
     next_ping: Instant,
     clock: Pin<Box<Sleep>>,
@@ -81,9 +88,9 @@ impl Connection {
         let now = Instant::now();
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
-            // Frames go to `out` at once; what waits here is a pong that found no room there.
+            // Frames go to `out` at once; what waits here are pongs that found no room there.
             .write_buffer_size(0)
-            .max_write_buffer_size(1024)
+            .max_write_buffer_size(ANSWER_BUFFER)
             .max_message_size(Some(MAX_WEBSOCKET_MESSAGE_BYTES))
             .max_frame_size(Some(MAX_WEBSOCKET_MESSAGE_BYTES));
         Self {
@@ -95,6 +102,8 @@ impl Connection {
             inbox_bytes: 0,
             out: BytesMut::new(),
             is_unflushed: false,
+            answer_room: ANSWER_BUFFER,
+            is_answer_waiting: false,
             heard: now,
             next_ping: now + PING_INTERVAL,
             clock: Box::pin(tokio::time::sleep_until(now + PING_INTERVAL)),
@@ -146,7 +155,7 @@ impl Connection {
         let frame = CloseFrame { code: close.code.into(), reason: close.into_reason().into() };
         self.settle();
         // Cannot fail: the buffer takes everything.
-        let _ = self.protocol.close(&mut Io::write_only(&mut self.out), Some(frame));
+        let _ = self.protocol.close(&mut Unbounded(&mut self.out), Some(frame));
     }
 
     /// Puts what the protocol answered by itself behind what is to be written, with or without room.
@@ -155,7 +164,7 @@ impl Connection {
     fn settle(&mut self) {
         for _ in 0..2 {
             // Says that the WebSocket is closed when the answer is to a close; known here.
-            let _ = self.protocol.flush(&mut Io::write_only(&mut self.out));
+            let _ = self.protocol.flush(&mut Unbounded(&mut self.out));
         }
     }
 
@@ -168,14 +177,26 @@ impl Connection {
         self.poll_read(cx);
         self.poll_clock(cx);
         self.poll_write(cx);
+        if self.is_answer_waiting && self.is_written() {
+            self.poll_read(cx);
+            self.poll_write(cx);
+        }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) {
         while matches!(self.phase, Phase::Open | Phase::Closing) && self.inbox_bytes < INBOX {
-            let mut io =
-                Io { stream: Some((&mut self.stream, cx)), out: &mut self.out, heard: false };
+            let mut io = Io {
+                stream: &mut self.stream,
+                cx,
+                out: &mut self.out,
+                answer_room: &mut self.answer_room,
+                has_heard: false,
+                has_refused: false,
+            };
             let read = self.protocol.read(&mut io);
-            if io.heard {
+            let has_heard = io.has_heard;
+            self.is_answer_waiting = io.has_refused;
+            if has_heard {
                 self.heard = Instant::now();
             }
             match read {
@@ -277,6 +298,7 @@ impl Connection {
             match Pin::new(&mut self.stream).poll_write(cx, &self.out) {
                 Poll::Ready(Ok(written)) if written > 0 => {
                     self.out.advance(written);
+                    self.answer_room = ANSWER_BUFFER.min(self.answer_room + written);
                     self.is_unflushed = true;
                 }
                 Poll::Ready(_) => return self.lose(),
@@ -318,41 +340,55 @@ impl std::fmt::Debug for Connection {
 /// The stream as the protocol sees it for the length of a poll: reads are the peer's bytes, writes
 /// go behind what waits to be written.
 struct Io<'a, 'b> {
-    stream: Option<(&'a mut TokioIo<Upgraded>, &'a mut Context<'b>)>,
+    stream: &'a mut TokioIo<Upgraded>,
+    cx: &'a mut Context<'b>,
     out: &'a mut BytesMut,
-    heard: bool,
+    answer_room: &'a mut usize,
+    has_heard: bool,
+    has_refused: bool,
 }
 
-impl<'a> Io<'a, '_> {
-    /// Takes writes of any number.
-    fn write_only(out: &'a mut BytesMut) -> Self {
-        Self { stream: None, out, heard: false }
-    }
-}
+/// What waits to be written, for a last word that always finds room.
+struct Unbounded<'a>(&'a mut BytesMut);
 
 impl Read for Io<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some((stream, cx)) = &mut self.stream else {
-            return Err(io::ErrorKind::WouldBlock.into());
-        };
         let mut buffer = ReadBuf::new(buffer);
-        match Pin::new(&mut **stream).poll_read(cx, &mut buffer) {
+        match Pin::new(&mut *self.stream).poll_read(self.cx, &mut buffer) {
             Poll::Ready(read) => read?,
             Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
         }
-        self.heard = true;
+        self.has_heard = true;
         Ok(buffer.filled().len())
     }
 }
 
 impl Write for Io<'_, '_> {
-    /// Refuses without room: the protocol then keeps the newest pong alone, so that a peer that
-    /// pings and never reads costs nothing.
+    /// Refuses without room: the protocol goes on reading then, and keeps only the newest pong.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.stream.is_some() && self.out.len() >= WRITE_BUFFER {
+        let Some(rest) = self.answer_room.checked_sub(bytes.len()) else {
+            self.has_refused = true;
             return Err(io::ErrorKind::WouldBlock.into());
-        }
+        };
+        *self.answer_room = rest;
         self.out.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Unbounded<'_> {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Write for Unbounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -142,12 +142,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         tokio::time::timeout(Duration::from_secs(200), self.read_answer()).await.expect("in time")
     }
 
-    async fn read_answer(&mut self) -> Option<Answer> {
+    /// Reads the head of an answer; `None` when the connection closed instead.
+    pub(crate) async fn head(&mut self) -> Option<String> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.stream.read_u8().await.ok()?);
         }
-        let head = String::from_utf8(head).unwrap();
+        Some(String::from_utf8(head).unwrap())
+    }
+
+    async fn read_answer(&mut self) -> Option<Answer> {
+        let head = self.head().await?;
         let mut answer = Answer { head, body: String::new() };
         let length = answer.header("content-length").map_or(0, |text| text.parse().unwrap());
         let mut body = vec![0; length];

@@ -5,4 +5,8 @@
 mod admission;
 mod client;
 mod drain;
+mod events;
 mod limits;
+mod streams;
+mod waiting;
+mod websocket;
