@@ -3,7 +3,8 @@
 //! [`AgentConn`] has one method for each operation of the agent. [`AgentClient`] implements it over
 //! HTTP, `mock::MockAgent` (feature `mock`) without an agent. What methods take and return are the
 //! types of [`api`]; contents are [`ByteStream`]s; failures are an [`Error`] with a code that says
-//! what to do. An [`Environment`] finds out which agent is meant.
+//! what to do. [`exec`] runs a command to its end, [`follow`] streams what one prints, across lost
+//! connections. An [`Environment`] finds out which agent is meant.
 //!
 //! ```
 //! use agent_sdk::{AgentClient, AgentConn, Config, Target, Token, api::ListDirectoryRequest};
@@ -36,11 +37,14 @@
 
 mod answer;
 mod body;
+mod capture;
 mod client;
 mod config;
 mod conn;
 mod environment;
 mod error;
+mod exec;
+mod follow;
 mod headers;
 #[cfg(feature = "mock")]
 pub mod mock;
@@ -55,11 +59,14 @@ mod until;
 pub use agent_api as api;
 pub use answer::{ContentRange, FileContent, PingPath, Pong};
 pub use body::ByteStream;
+pub use capture::CapturedOutput;
 pub use client::AgentClient;
 pub use config::Config;
 pub use conn::{AgentConn, PING_TIMEOUT};
 pub use environment::{Environment, Resolved};
 pub use error::Error;
+pub use exec::{Exec, ExecConfig, ExecEnd, ExecOutcome, ExecStatistics, exec};
+pub use follow::{Follow, Reconnect, follow};
 pub use headers::{caller_headers, headers_from};
 pub use processes::{OutputBytes, ProcessStream, ProcessStreamItem, ReadOutput};
 pub use proxy::Proxies;

@@ -8,4 +8,5 @@ mod stream;
 
 pub use answer::{OutputBytes, ReadOutput};
 pub(crate) use events::events;
+pub(crate) use stream::Sequence;
 pub use stream::{ProcessStream, ProcessStreamItem};
