@@ -15,7 +15,7 @@ use axum::routing::get;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::{
     io::{AsyncReadExt, DuplexStream},
-    time::{Instant, timeout},
+    time::{Instant, Interval, timeout},
 };
 
 use crate::{
@@ -92,11 +92,13 @@ async fn the_events_of_a_stream_are_its_body() {
 #[tokio::test(start_paused = true)]
 async fn a_comment_comes_every_15_seconds() {
     let every_10_seconds = || {
-        let later = |number| async move {
-            tokio::time::sleep(Duration::from_secs(10)).await;
-            Some((event(number), number + 1))
+        let period = Duration::from_secs(10);
+        let clock = tokio::time::interval_at(Instant::now() + period, period);
+        let next = |(mut clock, number): (Interval, u64)| async move {
+            clock.tick().await;
+            Some((event(number), (clock, number + 1)))
         };
-        stream::unfold(0, later).take(3).boxed()
+        stream::unfold((clock, 0), next).take(3).boxed()
     };
     let site = site(Config::default(), every_10_seconds);
     let (text, is_whole) = {
