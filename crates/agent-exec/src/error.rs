@@ -97,10 +97,13 @@ impl SpawnError {
 impl Classify for SpawnError {
     fn code(&self) -> ErrorCode {
         match self {
-            // The protocol has one code for every command that the system refuses to start.
-            Self::Workdir { .. } | Self::Program { .. } | Self::System { .. } => {
-                ErrorCode::Internal
-            }
+            // The protocol has one code for every command that the system refuses to start,
+            // but a machine that is short of something may have it later.
+            Self::Workdir { .. } | Self::Program { .. } => ErrorCode::Internal,
+            Self::System { source, .. } => match ErrorCode::from_io(source) {
+                ErrorCode::Unavailable => ErrorCode::Unavailable,
+                _ => ErrorCode::Internal,
+            },
             Self::Variable { .. } => ErrorCode::InvalidArgument,
             Self::User { source, .. } => ErrorCode::from_io(source),
             Self::Limits { .. } => ErrorCode::Unsupported,

@@ -29,7 +29,7 @@ impl Arguments {
     pub(super) fn of(command: &Command) -> Result<Self, SpawnError> {
         let program = command.args.first().map(OsString::as_os_str).unwrap_or_default();
         if program.is_empty() {
-            return Err(refused(command, io::ErrorKind::NotFound.into()));
+            return Err(refused(command, io::Error::from_raw_os_error(libc::ENOENT)));
         }
         let strings = command.args.iter().map(|arg| string(arg)).collect::<io::Result<_>>();
         let argv = strings.map_err(|error| refused(command, error))?;

@@ -3,10 +3,10 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, Uid};
 
 use crate::stdio::{self, Budget};
-use crate::{Command, ErrorOutput, Input, Pty, Receiver, Sender, SpawnError, Stdio};
+use crate::{Account, Command, ErrorOutput, Input, Pty, Receiver, Sender, Size, SpawnError, Stdio};
 
 /// Agentd's ends.
 #[derive(Debug, Default)]
@@ -15,6 +15,14 @@ pub(super) struct Near {
     pub(super) stdout: Option<Receiver>,
     pub(super) stderr: Option<Receiver>,
     pub(super) terminal: Option<Pty>,
+}
+
+impl Near {
+    /// The inodes of the output pipes.
+    pub(super) fn outputs(&self) -> Vec<u64> {
+        let pipes = [&self.stdout, &self.stderr].into_iter().flatten();
+        pipes.filter_map(|pipe| rustix::fs::fstat(pipe).ok()).map(|stat| stat.st_ino).collect()
+    }
 }
 
 /// The command's ends.
@@ -36,23 +44,39 @@ impl Far {
             Self::Terminal(terminal) => [terminal; 3].map(AsFd::as_fd),
         }
     }
+
+    /// Makes the account the owner, so that its programs can open `/dev/stdout` or their terminal
+    /// by name.
+    fn give_to(&self, account: &Account) {
+        let owner = Some(Uid::from_raw(account.uid));
+        for fd in self.stdio() {
+            // `/dev/null` stays as it is: it is everybody's.
+            if is_pipe(fd) || matches!(self, Self::Terminal(_)) {
+                // Everything else works without it, so a refusal is no reason not to start.
+                let _ = rustix::fs::fchown(fd, owner, None);
+            }
+        }
+    }
 }
 
 /// Opens what the command asks for; needs a runtime with I/O around it.
 pub(super) fn open(command: &Command, budget: &Budget) -> Result<(Near, Far), SpawnError> {
-    match command.stdio {
+    let (near, far) = match command.stdio {
         Stdio::Pipes { stdin, stderr } => {
             pipes(stdin, stderr, budget).map_err(SpawnError::system("create pipes"))
         }
-        Stdio::Terminal(size) => {
-            let owner = command.account.as_ref().map(|account| account.uid);
-            let opened = stdio::open(size, owner)
-                .and_then(|opened| Ok((Pty::new(opened.ours, opened.path)?, opened.theirs)));
-            let (pty, theirs) = opened.map_err(SpawnError::system("open a terminal"))?;
-            let near = Near { terminal: Some(pty), ..Near::default() };
-            Ok((near, Far::Terminal(theirs)))
-        }
+        Stdio::Terminal(size) => terminal(size).map_err(SpawnError::system("open a terminal")),
+    }?;
+    if let Some(account) = &command.account {
+        far.give_to(account);
     }
+    Ok((near, far))
+}
+
+fn terminal(size: Size) -> io::Result<(Near, Far)> {
+    let stdio::Opened { ours, theirs, path } = stdio::open(size)?;
+    let near = Near { terminal: Some(Pty::new(ours, path)?), ..Near::default() };
+    Ok((near, Far::Terminal(theirs)))
 }
 
 fn pipes(stdin: Input, stderr: ErrorOutput, budget: &Budget) -> io::Result<(Near, Far)> {
@@ -74,6 +98,10 @@ fn pipes(stdin: Input, stderr: ErrorOutput, budget: &Budget) -> io::Result<(Near
     };
     let near = Near { stdin: sender, stdout: Some(stdout), stderr, terminal: None };
     Ok((near, Far::Pipes { stdin: input, stdout: output, stderr: errors }))
+}
+
+fn is_pipe(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo())
 }
 
 fn null() -> io::Result<OwnedFd> {

@@ -218,8 +218,14 @@ fn adopt(
 ) -> Result<Child, SpawnError> {
     let sys::Clone { pid, pidfd } = process;
     let (pidfd, children) = (Arc::new(pidfd), shared.children.clone());
-    let start =
-        Start { id: command.id, pid, pidfd: Arc::clone(&pidfd), leaf, children: children.clone() };
+    let start = Start {
+        id: command.id,
+        pid,
+        pidfd: Arc::clone(&pidfd),
+        leaf,
+        outputs: near.outputs(),
+        children: children.clone(),
+    };
     let tree = Tree::new(start);
     let leader = match Leader::new(pid, Arc::clone(&pidfd), tree.clone(), children) {
         Ok(leader) => leader,

@@ -7,6 +7,6 @@ mod sender;
 
 pub(crate) use pipe::{Budget, Share, input, output};
 pub use pty::Pty;
-pub(crate) use pty::open;
+pub(crate) use pty::{Opened, open};
 pub use receiver::{Ready, Receiver};
 pub use sender::Sender;

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, Uid};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
@@ -137,8 +137,8 @@ pub(crate) struct Opened {
     pub(crate) path: PathBuf,
 }
 
-/// Opens a pseudo terminal of this size, whose device belongs to `owner`.
-pub(crate) fn open(size: Size, owner: Option<u32>) -> io::Result<Opened> {
+/// Opens a pseudo terminal of this size.
+pub(crate) fn open(size: Size) -> io::Result<Opened> {
     let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     rustix::pty::grantpt(&ours)?;
     rustix::pty::unlockpt(&ours)?;
@@ -146,10 +146,6 @@ pub(crate) fn open(size: Size, owner: Option<u32>) -> io::Result<Opened> {
     let path = PathBuf::from(OsStr::from_bytes(name.to_bytes()));
     let theirs = open_far(&ours, &path)?;
     set_size(theirs.as_fd(), size)?;
-    if let Some(owner) = owner {
-        // Only opening the device by name needs this, so a refusal is no reason not to start.
-        let _ = rustix::fs::fchown(&theirs, Some(Uid::from_raw(owner)), None);
-    }
     rustix::io::ioctl_fionbio(&ours, true)?;
     Ok(Opened { ours, theirs, path })
 }

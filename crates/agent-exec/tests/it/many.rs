@@ -1,0 +1,87 @@
+//! Many commands at once, and callers that leave.
+
+use std::collections::HashSet;
+use std::task::Poll;
+use std::time::Duration;
+
+use agent_exec::{Command, ExitStatus};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::harness::{LONG, Way, command, sh};
+
+/// The processes with this id in their environment.
+fn processes_of(id: Uuid) -> Vec<u32> {
+    let wanted = format!("WORKSPACE_PROCESS_ID={id}");
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        let env = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        env.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_start_at_once_and_each_gets_its_own_output() {
+    for way in Way::ALL {
+        let launcher = way.plain();
+        let mut started = JoinSet::new();
+        for number in 0..200 {
+            let launcher = launcher.clone();
+            started.spawn(async move {
+                let child = launcher.spawn(command(&["echo", &number.to_string()])).await.unwrap();
+                let pid = child.pid;
+                let ran = crate::harness::finish(child).await;
+                assert_eq!(ran.text(), format!("{number}\n"));
+                pid
+            });
+        }
+        let pids = timeout(LONG, started.join_all()).await.unwrap();
+        assert_eq!(pids.iter().collect::<HashSet<_>>().len(), 200, "{way:?}");
+        assert!(pids.iter().all(|pid| !launcher.children().owns(*pid)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_fail_and_commands_that_run_do_not_disturb_each_other() {
+    let launcher = Way::Clone3.plain();
+    let mut started = JoinSet::new();
+    for number in 0..100 {
+        let launcher = launcher.clone();
+        started.spawn(async move {
+            if number % 2 == 0 {
+                launcher.spawn(command(&["no-such-program"])).await.unwrap_err();
+            } else {
+                let child = launcher.spawn(command(&["true"])).await.unwrap();
+                assert_eq!(child.wait().await.status, ExitStatus::Exited(0));
+            }
+        });
+    }
+    timeout(LONG, started.join_all()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_whose_caller_left_is_killed_and_collected() {
+    for way in Way::ALL {
+        let launcher = way.plain();
+        let mut endless = sh("sleep 300 & echo; exec sleep 300");
+        endless.env.set("WORKSPACE_PROCESS_ID", endless.id.to_string());
+        let id = endless.id;
+        let directory = tempfile::tempdir().unwrap();
+        let mut spawn =
+            Box::pin(launcher.spawn(Command { workdir: directory.path().into(), ..endless }));
+        // The first poll hands the work to the blocking pool.
+        let polled = std::future::poll_fn(|cx| Poll::Ready(spawn.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+        drop(spawn);
+        let settled = async {
+            // Registered at the end of the spawn, forgotten when it was collected.
+            while launcher.children().owns(1) || !processes_of(id).is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LONG, settled).await.unwrap();
+    }
+}
