@@ -172,6 +172,12 @@ impl Server {
         self.shared.app.requests.none_open().await;
     }
 
+    /// Waits until no WebSocket and no event stream is open; after [`Server::begin_drain`] that takes
+    /// little more than 3 s at most, however long other requests may still take.
+    pub async fn streams_ended(&self) {
+        self.shared.app.requests.no_stream_open().await;
+    }
+
     /// Closes every connection after the request it is in, waits for them, and cuts those that
     /// take longer than `grace`.
     ///

@@ -26,6 +26,8 @@ pub(crate) struct Requests {
     pub(crate) waits: Arc<Semaphore>,
     draining: AtomicBool,
     open: Arc<watch::Sender<usize>>,
+    /// Those of them that are streams.
+    streams: Arc<watch::Sender<usize>>,
 }
 
 impl Requests {
@@ -35,6 +37,7 @@ impl Requests {
             waits: Arc::new(Semaphore::new(Waiting::MOST)),
             draining: AtomicBool::new(false),
             open: Arc::new(watch::Sender::new(0)),
+            streams: Arc::new(watch::Sender::new(0)),
         }
     }
 
@@ -48,13 +51,20 @@ impl Requests {
 
     /// Counts a request until the value is dropped.
     pub(crate) fn open(&self) -> OpenRequest {
-        self.open.send_modify(|open| *open += 1);
-        OpenRequest { open: Arc::clone(&self.open) }
+        OpenRequest::counted(&self.open)
+    }
+
+    /// Counts a stream, as a request and as a stream.
+    pub(crate) fn open_stream(&self) -> (OpenRequest, OpenRequest) {
+        (self.open(), OpenRequest::counted(&self.streams))
     }
 
     pub(crate) async fn none_open(&self) {
-        // The sender lives as long as `self`, so waiting cannot fail.
-        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
+        none(&self.open).await;
+    }
+
+    pub(crate) async fn no_stream_open(&self) {
+        none(&self.streams).await;
     }
 }
 
@@ -62,6 +72,18 @@ impl Requests {
 #[derive(Debug)]
 pub(crate) struct OpenRequest {
     open: Arc<watch::Sender<usize>>,
+}
+
+async fn none(open: &watch::Sender<usize>) {
+    // The sender lives as long as the caller, so waiting cannot fail.
+    let _ = open.subscribe().wait_for(|open| *open == 0).await;
+}
+
+impl OpenRequest {
+    fn counted(open: &Arc<watch::Sender<usize>>) -> Self {
+        open.send_modify(|open| *open += 1);
+        Self { open: Arc::clone(open) }
+    }
 }
 
 impl Drop for OpenRequest {

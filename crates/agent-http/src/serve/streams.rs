@@ -58,7 +58,7 @@ pub(crate) struct OpenStream {
     operation: &'static str,
     observer: Arc<dyn Observer>,
     _slot: Option<OwnedSemaphorePermit>,
-    _request: Option<OpenRequest>,
+    _counted: Option<(OpenRequest, OpenRequest)>,
     _held: Option<Arc<Held>>,
 }
 
@@ -94,7 +94,7 @@ impl StreamHost {
             operation: self.operation,
             observer: Arc::clone(&streams.observer),
             _slot: slot,
-            _request: streams.requests.as_ref().map(|requests| requests.open()),
+            _counted: streams.requests.as_ref().map(|requests| requests.open_stream()),
             _held: self.link.held.clone(),
         })
     }

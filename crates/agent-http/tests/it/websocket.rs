@@ -171,6 +171,8 @@ async fn a_peer_that_never_reads_is_gone_soon_after_the_stop() {
     let socket = site.open().await;
     let began = Instant::now();
     site.server.begin_drain();
+    site.server.streams_ended().await;
+    assert_eq!(site.open_now().1, 0);
     site.server.drained().await;
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     assert!(site.server.shutdown(Duration::from_secs(1)).await);
