@@ -16,4 +16,6 @@ mod proxy;
 mod reach;
 mod retries;
 mod shared;
+mod socket;
+mod streams;
 mod timeouts;

@@ -31,7 +31,7 @@ pub(crate) struct Peer {
 
 /// One accepted connection.
 pub(crate) struct Conn<S> {
-    stream: BufReader<S>,
+    pub(crate) stream: BufReader<S>,
 }
 
 /// A request as it came.
