@@ -230,6 +230,9 @@ pub(super) struct Parent {
 
 impl Drop for Parent {
     fn drop(&mut self) {
+        for leaf in self.leftovers.get_mut().drain(..) {
+            remove_group(&leaf);
+        }
         // Leaves with survivors, or this process itself, may be in it; then the next agent sweeps.
         let _ = fs::remove_dir(&self.path);
     }

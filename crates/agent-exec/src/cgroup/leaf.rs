@@ -12,10 +12,10 @@ use std::{
 };
 
 use rustix::fs::{Mode, OFlags};
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::io::Interest;
 
 use super::{files, hierarchy::Parent};
-use crate::tree::Usage;
+use crate::{sys::watch, tree::Usage};
 
 /// Levels of groups below a leaf that are looked at; a command may make groups of its own.
 const MAX_DEPTH: usize = 16;
@@ -81,7 +81,7 @@ impl Leaf {
     ///
     /// Changes nothing.
     pub(crate) async fn emptied(&self) -> io::Result<()> {
-        let events = AsyncFd::with_interest(self.file("cgroup.events")?, Interest::PRIORITY)?;
+        let events = watch(self.file("cgroup.events")?, Interest::PRIORITY)?;
         loop {
             // Reading is what arms the next report, so it comes before the wait.
             if !self.reads_populated(events.get_ref()) {

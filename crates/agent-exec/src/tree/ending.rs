@@ -3,13 +3,13 @@
 use std::{collections::HashSet, time::Duration};
 
 use tokio::{
-    io::{Interest, unix::AsyncFd},
+    io::Interest,
     time::{Instant, sleep, timeout_at},
 };
 use tracing::warn;
 
 use super::linux::{Members, Shared, Tree, signal_each};
-use crate::{Signal, proc_table::Entry};
+use crate::{Signal, proc_table::Entry, sys::watch};
 
 /// After this long something cannot be killed.
 const GIVE_UP: Duration = Duration::from_secs(5);
@@ -21,19 +21,25 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_m
 pub(super) async fn kill(tree: &Tree) {
     let deadline = Instant::now() + GIVE_UP;
     let mut pause = PAUSES.0;
+    let mut sure = true;
     loop {
-        let left = tree.blocking(strike).await;
-        if left == 0 {
+        let found = tree.blocking(strike).await;
+        if found == Found::Nothing && sure {
             return;
         }
+        // A process born while the table is read may be missing in it, but not in the next one.
+        sure = found == Found::Nothing;
         if Instant::now() >= deadline {
-            let id = tree.shared().id;
-            warn!(process.id = %id, left, "processes of a tree cannot be killed");
+            let left = tree.blocking(Shared::alive).await;
+            let pids: Vec<u32> = left.iter().map(|entry| entry.pid).collect();
+            warn!(process.id = %tree.shared().id, ?pids, "processes of a tree cannot be killed");
             return;
         }
-        // Most are gone by then; a leaf says so at once.
-        emptied(tree, (Instant::now() + pause).min(deadline), pause).await;
-        pause = (pause * 2).min(PAUSES.1);
+        if !sure {
+            // Most are gone by then; a leaf says so at once.
+            emptied(tree, (Instant::now() + pause).min(deadline), pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
     }
 }
 
@@ -54,34 +60,45 @@ pub(super) async fn end(tree: &Tree, grace: Duration) {
     kill(tree).await;
 }
 
-/// Kills what is there once; answers how many were.
-fn strike(tree: &Shared) -> usize {
+/// What a strike found alive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Something,
+}
+
+/// Kills what is there once.
+///
+/// Beside a hundred busy processes every step takes long, so nothing is looked at before they
+/// cannot run any more.
+fn strike(tree: &Shared) -> Found {
     match &tree.members {
         Members::Leaf(leaf) => {
             if !tree.has_members() {
-                return 0;
+                return Found::Nothing;
             }
-            let members = tree.alive();
-            // A leader that was moved out of the leaf is among the members; so are all of a
-            // kernel without the file.
             if leaf.kill().is_err() {
-                let _ = signal_each(&members, Signal::STOP);
-                let _ = signal_each(&tree.alive(), Signal::KILL);
-            } else if !tree.leader_has_ended() {
+                // A kernel without the file.
+                let _ = signal_each(&stop_all(tree), Signal::KILL);
+            }
+            // It may have been moved out of the leaf.
+            if !tree.leader_has_ended() {
                 let _ = tree.signal_leader(Signal::KILL);
             }
-            members.len().max(1)
+            Found::Something
         }
         Members::Walk(_) => {
             let members = stop_all(tree);
             let _ = signal_each(&members, Signal::KILL);
-            members.len()
+            if members.is_empty() { Found::Nothing } else { Found::Something }
         }
     }
 }
 
 /// Stops members until no look shows a new one, so that none can fork while the others die.
 fn stop_all(tree: &Shared) -> Vec<Entry> {
+    // A table is long to read while many processes are busy; most share the leader's group.
+    tree.stop_group();
     let mut stopped = HashSet::new();
     let mut members = tree.alive();
     for _ in 0..MAX_LOOKS {
@@ -113,7 +130,7 @@ async fn emptied(tree: &Tree, until: Instant, pause: Duration) {
     let until = until.min(Instant::now() + pause);
     // A descriptor of its own, because a runtime watches each only once.
     let leader = shared.leader_fd().try_clone_to_owned();
-    match leader.and_then(|leader| AsyncFd::with_interest(leader, Interest::READABLE)) {
+    match leader.and_then(|leader| watch(leader, Interest::READABLE)) {
         Ok(leader) if !shared.leader_has_ended() => {
             let _ = timeout_at(until, leader.readable()).await;
         }

@@ -63,19 +63,21 @@ pub(crate) struct Start {
     pub(crate) pidfd: Arc<OwnedFd>,
     /// The cgroup it was started in.
     pub(crate) leaf: Option<Leaf>,
+    /// The inodes of the pipes that it writes its output to.
+    pub(crate) outputs: Vec<u64>,
     pub(crate) children: Children,
 }
 
 impl Tree {
     pub(crate) fn new(start: Start) -> Self {
-        let Start { id, pid, pidfd, leaf, children } = start;
+        let Start { id, pid, pidfd, leaf, outputs, children } = start;
         // Without `/proc` only the leader is a member, and that is asked of its descriptor.
         let unknown =
             Entry { pid, parent: 0, group: pid, session: pid, started: 0, is_alive: true };
         let leader = Entry::read(pid).unwrap_or(unknown);
         let members = match leaf {
             Some(leaf) => Members::Leaf(leaf),
-            None => Members::Walk(Walk::new(leader, id, children)),
+            None => Members::Walk(Walk::new(leader, id, &outputs, children)),
         };
         let last = Mutex::default();
         Self { shared: Arc::new(Shared { id, leader, leader_fd: pidfd, members, last }) }
@@ -103,11 +105,12 @@ impl Tree {
     ///
     /// The signal may have been sent or not, to any of them.
     pub async fn signal(&self, signal: Signal, scope: Scope) -> Result<usize, TreeError> {
-        let sent = self.blocking(move |tree| tree.signal(signal, scope)).await;
-        if signal == Signal::KILL && scope == Scope::Tree && sent.is_ok() {
+        if signal == Signal::KILL && scope == Scope::Tree {
+            let sent = self.blocking(Shared::kill_once).await?;
             self.kill().await;
+            return Ok(sent);
         }
-        sent
+        self.blocking(move |tree| tree.signal(signal, scope)).await
     }
 
     /// Kills every member, also those that are being forked, and waits until they are gone.
@@ -192,14 +195,40 @@ impl Shared {
         }
     }
 
+    /// Kills what is there, without making sure of the rest.
+    fn kill_once(&self) -> Result<usize, TreeError> {
+        if let Members::Leaf(leaf) = &self.members
+            && let Ok(members) = leaf.members()
+            && !members.is_empty()
+            && leaf.kill().is_ok()
+        {
+            return Ok(members.len());
+        }
+        self.stop_group();
+        signal_each(&self.alive(), Signal::KILL)
+    }
+
     /// While a member is in the group its id cannot become another group's.
     fn signal_group(&self, signal: Signal) -> Result<usize, TreeError> {
         let group = self.leader.pid;
         let count = self.alive().iter().filter(|entry| entry.group == group).count();
-        let raw = i32::try_from(group).ok().and_then(Pid::from_raw);
-        let Some(raw) = raw.filter(|_| count > 0) else { return Err(TreeError::NoMember) };
-        kill_process_group(raw, signal.raw()).map_err(|error| refused(error.into()))?;
-        Ok(count)
+        if count == 0 {
+            return Err(TreeError::NoMember);
+        }
+        self.reach_group(signal).map(|()| count).map_err(refused)
+    }
+
+    /// Stops the leader's group at once, if the leader is still there to hold its id.
+    pub(super) fn stop_group(&self) {
+        if !self.leader_has_ended() {
+            let _ = self.reach_group(Signal::STOP);
+        }
+    }
+
+    fn reach_group(&self, signal: Signal) -> io::Result<()> {
+        let group = i32::try_from(self.leader.pid).ok().and_then(Pid::from_raw);
+        let group = group.ok_or(io::ErrorKind::NotFound)?;
+        Ok(kill_process_group(group, signal.raw())?)
     }
 
     pub(super) fn signal_leader(&self, signal: Signal) -> io::Result<()> {

@@ -42,10 +42,10 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(leader: Entry, id: Uuid, children: Children) -> Self {
-        let outputs = OUTPUTS.iter().filter_map(|number| leader.descriptor(*number));
-        // Only names that no other command's output has: not `/dev/null`, no terminal's.
-        let outputs = outputs.filter(|name| name.starts_with(b"pipe:["));
+    /// `outputs` are the inodes of the pipes that the command writes to; those of other commands
+    /// are never the same, unlike terminals.
+    pub(super) fn new(leader: Entry, id: Uuid, outputs: &[u64], children: Children) -> Self {
+        let outputs = outputs.iter().map(|inode| format!("pipe:[{inode}]").into_bytes());
         Self {
             leader,
             variable: format!("WORKSPACE_PROCESS_ID={id}").into_bytes(),
@@ -58,7 +58,7 @@ impl Walk {
 
     /// Notes that the leader has ended and will be collected: its id may be another's later.
     pub(super) fn leader_ended(&self) {
-        self.ended.fetch_min(ticks(), Ordering::Relaxed);
+        self.ended.store(ticks(), Ordering::Relaxed);
     }
 
     /// Looks at the table; answers the members that are alive.

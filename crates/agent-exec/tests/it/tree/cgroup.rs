@@ -1,0 +1,72 @@
+//! The directories of cgroups while a command runs and afterwards.
+
+use std::{fs, path::PathBuf};
+
+use super::*;
+
+/// The group of a process, as a directory; `None` without cgroup v2.
+fn directory(pid: u32) -> Option<PathBuf> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let group = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(PathBuf::from);
+    let mount = mounts.into_iter().find(|mount| mount.join("cgroup.procs").exists())?;
+    Some(mount.join(group))
+}
+
+/// Whether this process may make groups.
+fn may_create() -> bool {
+    let Some(own) = directory(std::process::id()) else { return false };
+    let group = own.join(format!("may-create-{}", Uuid::new_v4()));
+    fs::create_dir(&group).is_ok_and(|()| fs::remove_dir(group).is_ok())
+}
+
+mod needs_root {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_command_has_a_group_of_its_own_where_groups_can_be_made() {
+        let started = Started::script(Cgroups::Auto, 1, "echo $$; exec sleep 300").await;
+        let group = directory(started.child.pid);
+        let own = directory(std::process::id());
+        assert_eq!(group != own, may_create(), "{group:?} and {own:?}");
+        started.kill().await;
+    }
+
+    #[tokio::test]
+    async fn a_group_goes_when_nothing_is_in_it_and_its_tree_is_removed_or_dropped() {
+        for remove in [true, false] {
+            let script = "setsid sh -c 'echo $$; exec sleep 300' & exec sleep 300";
+            let started = Started::script(Cgroups::Auto, 1, script).await;
+            let Some(group) = directory(started.child.pid) else { return };
+            if !may_create() {
+                return;
+            }
+            let tree = started.child.tree.clone();
+            assert!(tree.has_members().await && group.is_dir());
+            assert!(!tree.oom_killed());
+            started.kill().await;
+            assert!(group.is_dir(), "the accounts can still be read");
+            if remove {
+                tree.remove();
+            }
+            let before = tree.usage();
+            tree.remove();
+            assert_eq!(tree.usage(), before, "the accounts outlive the group");
+            drop(tree);
+            assert!(!group.exists() && !group.parent().unwrap().exists());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_with_survivors_stays_as_long_as_they_do() {
+        let script = "sh -c 'echo $$; exec sleep 300' &";
+        let started = Started::script(Cgroups::Auto, 1, script).await;
+        started.exit().await;
+        let Some(group) = directory(started.watched.others[0]) else { return };
+        started.child.tree.remove();
+        assert!(group.is_dir() && started.child.tree.has_members().await);
+        started.kill().await;
+        // With the last handle goes what was left over.
+        assert!(!group.exists() || !may_create());
+    }
+}
