@@ -14,18 +14,20 @@ use std::{
 };
 
 use agent_api::AgentInfo;
+use agent_exec::Children;
 use agent_files::Files;
 use agent_http::{Access, Listener, Peer, Server, Trust};
 use parking_lot::Mutex;
-use tokio::{io::DuplexStream, time::timeout};
+use tokio::{io::DuplexStream, task::spawn_blocking, time::timeout};
 use tracing::{info, warn};
 
 use crate::{
     Auth, Config, Diagnostics, Lifecycles, Logs, Metrics, StartError, api,
     compose::Services,
-    lifecycle::{Event, Outcome},
+    lifecycle::Event,
     listeners::{Listeners, SocketFile},
-    state_dir::StateDir,
+    secrets::Secrets,
+    state_dir::{StateDir, make_private_dir},
 };
 
 /// A running agent: whoever has it can reach it.
@@ -64,6 +66,8 @@ pub enum Stopped {
 
 /// Longest time that capabilities get to stop.
 const SERVICES_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest wait for what is killed; short, because a person or a platform waits for the end.
+const KILL_TIMEOUT: Duration = Duration::from_millis(600);
 /// Longest wait for connections to close once no request is open.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait for the last lines of the log.
@@ -89,7 +93,6 @@ impl Agent {
     /// # Errors
     ///
     /// [`StartError`]'s variants; then nothing is left behind but the state directory.
-    #[expect(clippy::unused_async, reason = "binding needs a runtime, and a slow step may come")]
     pub async fn bind_with(config: Config, logs: Logs) -> Result<Self, StartError> {
         let created = Lifecycles::new();
         let state = StateDir::open(&config.state_dir)?;
@@ -101,7 +104,8 @@ impl Agent {
         let agent_id = config.agent_id.map_or_else(|| state.agent_id(), Ok)?;
         let listeners = Listeners::bind(&config, &state.run_dir())?;
 
-        let services = Services::new(&config, created, &logs);
+        let secrets = read_secrets(&config).await;
+        let services = Services::new(&config, agent_id, created, &logs, secrets.variables());
         let access = Access {
             token: (config.auth == Auth::Token).then_some(token),
             allowed_origins: config.allowed_origins.clone(),
@@ -121,8 +125,7 @@ impl Agent {
             let error = agent_api::io_text(&error);
             warn!(error, "cannot write run/agentd.json");
         }
-        // Nothing runs at the start yet.
-        services.lifecycles.record(Event::Started(Outcome::Ok));
+        services.start(secrets);
         Ok(Self {
             server,
             services,
@@ -165,6 +168,11 @@ impl Agent {
         &self.services.metrics
     }
 
+    /// The children that somebody in the agent waits for, which a reaper leaves alone.
+    pub fn children(&self) -> &Children {
+        self.services.launcher.children()
+    }
+
     /// Connects a caller in this process, whose requests need no token.
     pub fn connect_in_process(&self) -> DuplexStream {
         let (near, far) = tokio::io::duplex(DUPLEX_BYTES);
@@ -172,20 +180,27 @@ impl Agent {
         near
     }
 
-    /// Stops in order: new requests are refused, open ones may finish for `request_grace`, and
-    /// everything is over after `shutdown_timeout`.
+    /// Stops in order: new requests are refused, open ones may finish for `request_grace`, stop
+    /// scripts run, everything that the agent started ends, and all is over after
+    /// `shutdown_timeout`; what is left then is killed.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future leaves the agent half stopped; [`Agent::abort`] ends it.
+    /// Dropping the future leaves the agent half stopped; [`Agent::cut`] ends it.
     pub async fn shutdown(&self) -> Stopped {
         let stopped = timeout(self.shutdown_timeout, self.drain()).await;
-        self.end(stopped.unwrap_or(Stopped::Cut))
+        match stopped.unwrap_or(Stopped::Cut) {
+            Stopped::Clean => self.end(Stopped::Clean),
+            Stopped::Cut => self.cut().await,
+        }
     }
 
-    /// Stops at once and cuts what is open.
-    pub fn abort(&self) -> Stopped {
+    /// Stops at once: cuts what is open and kills what is left of everything the agent started.
+    pub async fn cut(&self) -> Stopped {
         self.services.lifecycles.record(Event::StopRequested);
+        if timeout(KILL_TIMEOUT, self.services.cut()).await.is_err() {
+            warn!("something that the agent started may have survived");
+        }
         self.end(Stopped::Cut)
     }
 
@@ -193,13 +208,14 @@ impl Agent {
         self.services.lifecycles.record(Event::StopRequested);
         self.server.begin_drain();
         self.unlink_sockets();
+        self.services.scripts.end_cron();
         info!("shutting down");
         let is_drained = timeout(self.request_grace, self.server.drained()).await.is_ok();
-        // Nothing runs at the stop yet.
-        self.services.lifecycles.record(Event::Stopped(Outcome::Ok));
         // A connection without a request has nothing to lose, so cutting it is no fault.
         let close_timeout = if is_drained { CLOSE_TIMEOUT } else { Duration::ZERO };
         self.server.shutdown(close_timeout).await;
+        let outcome = self.services.scripts.run_stop().await;
+        self.services.lifecycles.record(Event::Stopped(outcome));
         let is_ended = timeout(SERVICES_TIMEOUT, self.services.shutdown()).await.is_ok();
         if is_drained && is_ended { Stopped::Clean } else { Stopped::Cut }
     }
@@ -226,8 +242,25 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let _ = self.abort();
+        if self.left.lock().is_some() {
+            self.services.lifecycles.record(Event::StopRequested);
+            self.services.abort();
+            let _ = self.end(Stopped::Cut);
+        }
     }
+}
+
+/// Reads what the secrets give, and makes the directory in front of every child's `PATH`.
+async fn read_secrets(config: &Config) -> Secrets {
+    let (secrets, bin_dir) = (config.secrets.clone(), config.state_dir.join("bin"));
+    let read = move || {
+        if let Err(error) = make_private_dir(&bin_dir) {
+            let error = agent_api::io_text(&error);
+            warn!(error, path = %bin_dir.display(), "cannot make a directory for programs");
+        }
+        Secrets::read(&secrets)
+    };
+    spawn_blocking(read).await.unwrap_or_default()
 }
 
 /// Serves every listener, and notes where they are.

@@ -1,8 +1,23 @@
 //! Which services the agent consists of, and what each is told; how they are reached is `api.rs`.
 
-use agent_files::Files;
+use std::ffi::OsString;
 
-use crate::{Config, debug::Diagnostics, lifecycle::Lifecycles, logs::Logs, metrics::Metrics};
+use agent_exec::{Launcher, Priority};
+use agent_files::Files;
+use tokio::{runtime::Handle, task::spawn_blocking};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::{
+    Config,
+    debug::Diagnostics,
+    lifecycle::{Event, Lifecycles, Outcome},
+    logs::Logs,
+    metrics::Metrics,
+    scripts::Scripts,
+    secrets::Secrets,
+    session::Sessions,
+};
 
 /// The services of one agent.
 #[derive(Clone, Debug)]
@@ -11,25 +26,90 @@ pub(crate) struct Services {
     pub(crate) metrics: Metrics,
     pub(crate) debug: Diagnostics,
     pub(crate) files: Files,
+    pub(crate) launcher: Launcher,
+    pub(crate) scripts: Scripts,
+    tasks: TaskTracker,
 }
 
 impl Services {
     /// Makes the services of a configuration; nothing is touched yet.
-    pub(crate) fn new(config: &Config, lifecycles: Lifecycles, logs: &Logs) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        agent_id: Uuid,
+        lifecycles: Lifecycles,
+        logs: &Logs,
+        secrets: &[(String, OsString)],
+    ) -> Self {
+        let launcher = launcher(config, agent_id);
+        let sessions = Sessions::new(config, secrets);
+        let metrics = Metrics::new(lifecycles.clone(), logs.clone());
+        let (runs, counts) = (lifecycles.script_runs().clone(), metrics.scripts().clone());
         Self {
-            metrics: Metrics::new(lifecycles.clone(), logs.clone()),
             debug: Diagnostics::new(config, logs.clone()),
             files: Files::new(agent_files::Config {
                 directory: config.directory.clone(),
                 umask: config.umask,
                 ..agent_files::Config::new(&config.home, &config.state_dir)
             }),
+            scripts: Scripts::new(config, launcher.clone(), sessions, runs, counts),
+            launcher,
+            metrics,
             lifecycles,
+            tasks: TaskTracker::new(),
         }
+    }
+
+    /// Begins what belongs to the start while every operation answers already: secrets are written,
+    /// start scripts run, the state follows, scripts begin to run by the clock.
+    pub(crate) fn start(&self, secrets: Secrets) {
+        if secrets.have_files() || self.scripts.have_start() {
+            self.tasks.spawn(self.clone().run_start(secrets));
+        } else {
+            self.started(Outcome::Ok);
+        }
+    }
+
+    async fn run_start(self, secrets: Secrets) {
+        // Only a runtime that ends keeps them from being written.
+        let _ = spawn_blocking(move || secrets.write_files()).await;
+        let outcome = self.scripts.run_start().await;
+        self.started(outcome);
+    }
+
+    fn started(&self, outcome: Outcome) {
+        self.lifecycles.record(Event::Started(outcome));
+        self.scripts.begin_cron();
     }
 
     /// Stops every capability at the same time: what has begun ends, nothing new begins.
     pub(crate) async fn shutdown(&self) {
-        self.files.shutdown().await;
+        self.tasks.close();
+        tokio::join!(self.files.shutdown(), self.scripts.shutdown(), self.tasks.wait());
     }
+
+    /// Kills what is left of every tree that the agent started.
+    pub(crate) async fn cut(&self) {
+        self.scripts.cut().await;
+    }
+
+    /// Begins to kill what is left, where nobody can wait for it.
+    pub(crate) fn abort(&self) {
+        // Without a runtime there is nothing that could have started anything, or it is gone.
+        if let Ok(runtime) = Handle::try_current() {
+            let services = self.clone();
+            self.tasks.spawn_on(async move { services.cut().await }, &runtime);
+        }
+    }
+}
+
+/// What starts every command of the agent.
+fn launcher(config: &Config, agent_id: Uuid) -> Launcher {
+    let settings = config.processes;
+    let priority = Priority { oom_score_adj: settings.oom_score_adj, nice: settings.nice };
+    Launcher::new(agent_exec::Config {
+        cgroup_name: format!("agentd-{agent_id}"),
+        priority: settings.child_priority.then_some(priority),
+        open_files: config.open_files,
+        ..agent_exec::Config::default()
+    })
 }

@@ -30,6 +30,8 @@ mod logs;
 mod metrics;
 pub mod program;
 mod scripts;
+mod secrets;
+mod session;
 mod state_dir;
 mod system;
 

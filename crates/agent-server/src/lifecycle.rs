@@ -11,11 +11,14 @@
 //! A stop may also begin in `created` and `starting`.
 
 pub(crate) mod http;
+mod runs;
 
 use std::{sync::Arc, time::SystemTime};
 
 use agent_api::{Lifecycle, LifecycleState, StateChange};
 use parking_lot::Mutex;
+
+pub(crate) use runs::ScriptRuns;
 
 /// Every state of this agent, in the order of the diagram.
 pub(crate) const STATES: [LifecycleState; 9] = [
@@ -84,19 +87,27 @@ pub fn step(state: LifecycleState, event: Event) -> Option<LifecycleState> {
 #[derive(Clone, Debug)]
 pub struct Lifecycles {
     history: Arc<Mutex<Vec<StateChange>>>,
+    script_runs: ScriptRuns,
 }
 
 impl Lifecycles {
     /// A record that begins now, in `created`.
     pub fn new() -> Self {
-        Self { history: Arc::new(Mutex::new(vec![now(LifecycleState::Created)])) }
+        let history = Arc::new(Mutex::new(vec![now(LifecycleState::Created)]));
+        Self { history, script_runs: ScriptRuns::default() }
     }
 
     /// Records what follows from an event; an event that changes nothing is no fault.
     pub fn record(&self, event: Event) {
-        let mut history = self.history.lock();
-        let next = step(present(&history), event);
-        history.extend(next.map(now));
+        let next = {
+            let mut history = self.history.lock();
+            let next = step(present(&history), event);
+            history.extend(next.map(now));
+            next
+        };
+        if let Some(state) = next {
+            tracing::info!(state = name(state), "state");
+        }
     }
 
     /// The present state.
@@ -104,10 +115,15 @@ impl Lifecycles {
         present(&self.history.lock())
     }
 
-    /// The present state and all before it.
+    /// The present state and all before it, and the runs of scripts.
     pub fn get_lifecycle(&self) -> Lifecycle {
         let history = self.history.lock().clone();
-        Lifecycle { state: present(&history), history, scripts: Vec::new() }
+        Lifecycle { state: present(&history), history, scripts: self.script_runs.all() }
+    }
+
+    /// The record of script runs.
+    pub(crate) fn script_runs(&self) -> &ScriptRuns {
+        &self.script_runs
     }
 }
 

@@ -26,10 +26,10 @@ async fn run(config: Config, logs: &Logs, env: &Environment) -> Result<Stopped, 
     let mut signals = program::Signals::listen()?;
     let agent = Agent::bind_with(config, logs.clone()).await?;
     announce::listening(&agent, env);
-    signals.stop_requested(logs).await;
+    signals.stop_requested(logs, agent.children()).await;
     announce::stopping(env);
     Ok(tokio::select! {
         stopped = agent.shutdown() => stopped,
-        () = signals.stop_requested(logs) => agent.abort(),
+        () = signals.stop_requested(logs, agent.children()) => agent.cut().await,
     })
 }

@@ -3,6 +3,7 @@
 
 mod exposition;
 pub(crate) mod http;
+mod scripts;
 
 use std::{
     fmt,
@@ -24,6 +25,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub(crate) use scripts::ScriptMetrics;
+
 use crate::{
     lifecycle::{Lifecycles, STATES},
     logs::Logs,
@@ -42,6 +45,7 @@ struct Shared {
     request_seconds: Family<RequestLabels, Histogram>,
     connections: Family<ListenerLabels, Gauge>,
     streams: Family<StreamLabels, Gauge>,
+    scripts: ScriptMetrics,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -93,13 +97,20 @@ impl Metrics {
             started: seconds_since_epoch(),
         }));
         registry.register_collector(Box::new(ProcessCollector));
-        let shared = Shared { registry, requests, request_seconds, connections, streams };
+        let scripts = ScriptMetrics::default();
+        scripts.register(&mut registry);
+        let shared = Shared { registry, requests, request_seconds, connections, streams, scripts };
         Self { shared: Arc::new(shared) }
     }
 
     /// All metrics in Prometheus' text format 0.0.4; reads `/proc`, so it blocks for a moment.
     pub fn get_metrics(&self) -> String {
         exposition::encode(&self.shared.registry)
+    }
+
+    /// The metrics of scripts.
+    pub(crate) fn scripts(&self) -> &ScriptMetrics {
+        &self.shared.scripts
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use agent_exec::Children;
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -90,20 +91,27 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal that asks to stop, and meanwhile reopens the log and collects orphans.
-    pub async fn stop_requested(&mut self, logs: &Logs) {
+    /// Waits for a signal that asks to stop, and meanwhile reopens the log and collects orphans,
+    /// leaving alone the children that somebody waits for.
+    pub async fn stop_requested(&mut self, logs: &Logs, children: &Children) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hang_up.recv() => logs.reopen(),
-                _ = self.child.recv() => {
-                    // The program starts no children of its own.
-                    let reaped = reaper::reap_orphans(&|_| false);
-                    tracing::debug!(reaped, "orphans");
-                }
+                _ = self.child.recv() => reap(children),
+                () = children.changed() => reap(children),
             }
         }
+    }
+}
+
+fn reap(children: &Children) {
+    // The system has no process ids below 1, so a failed conversion is nobody's.
+    let owns = |pid: i32| u32::try_from(pid).is_ok_and(|pid| children.owns(pid));
+    let reaped = reaper::reap_orphans(&owns);
+    if reaped > 0 {
+        tracing::debug!(reaped, "orphans");
     }
 }
 

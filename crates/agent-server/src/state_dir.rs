@@ -6,6 +6,8 @@
 //!   lock          flock(2) while an agent runs; holds its process id
 //!   token         0600
 //!   agent_id      0600
+//!   bin/          0700, in front of every child's PATH
+//!   scripts/NAME/ 0700, data of scripts
 //!   run/          0700, emptied at start and stop
 //! ```
 
@@ -131,6 +133,11 @@ impl StateDir {
         private::write(&self.path, name, &content)?;
         Ok(content)
     }
+}
+
+/// Makes a directory of this user alone; one that exists stays as it is.
+pub(crate) fn make_private_dir(dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 /// Makes a directory that is this user's alone, or checks that an existing one is.

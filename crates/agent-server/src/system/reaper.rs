@@ -5,10 +5,9 @@ use std::io;
 
 /// Whether a process id is that of a child somebody in agentd waits for.
 ///
-/// It is asked after the child has ended. An owner registers its children under the lock that it
-/// also holds while it starts them, and answers under that lock: then a child that ends at once
-/// is still found registered.
-pub(crate) type Owns = dyn Fn(i32) -> bool + Send + Sync;
+/// It is asked after the child has ended, so an owner counts every child as its own while it is
+/// starting one: then a child that ends at once is still found registered.
+pub(crate) type Owns<'a> = dyn Fn(i32) -> bool + 'a;
 
 /// Makes this process the parent of orphaned descendants; process 1 is that already.
 ///
@@ -34,9 +33,9 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
 ///
 /// Looks before it collects (`WNOWAIT`, waitid(2)), so that an owner's child stays for its owner.
 /// The kernel shows ended children in a fixed order; behind one that its owner has not collected
-/// yet the others wait for the next call, which the owner's own `SIGCHLD` brings.
+/// yet the others wait for the next call, which is due when the owner has collected it.
 #[cfg(target_os = "linux")]
-pub(crate) fn reap_orphans(owns: &Owns) -> usize {
+pub(crate) fn reap_orphans(owns: &Owns<'_>) -> usize {
     use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     let mut reaped = 0;
@@ -54,7 +53,7 @@ pub(crate) fn reap_orphans(owns: &Owns) -> usize {
 
 /// Collects nothing: without `waitid` nobody can look before collecting.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn reap_orphans(_: &Owns) -> usize {
+pub(crate) fn reap_orphans(_: &Owns<'_>) -> usize {
     0
 }
 

@@ -23,6 +23,23 @@ fn tell(path: &Path) {
 }
 
 #[test]
+fn an_orphan_of_a_script_is_collected_and_the_script_itself_is_not() {
+    let script = "( sh -c 'echo $$ >orphan; read x <last' & ) >/dev/null; exit 7";
+    let setup = Setup::listening().arg("--log-level=debug");
+    let last = setup.dir.path().join("last");
+    fifo(&last);
+    let daemon = setup
+        .file(&format!("[[scripts]]\nname = \"a\"\nscript = \"{script}\"\nrun_on_start = true"))
+        .start();
+    let failed = daemon.log_line(|line| line["message"] == "script failed");
+    assert_eq!(failed["exit_code"], 7, "{failed}");
+    tell(&last);
+    daemon.log_line(|line| line["message"] == "orphans");
+    let pid = fs::read_to_string(daemon.dir.path().join("orphan")).unwrap();
+    assert!(!Path::new(&format!("/proc/{}", pid.trim_end())).exists(), "it is no zombie");
+}
+
+#[test]
 fn an_orphan_is_adopted_and_collected() {
     let setup = Setup::listening().arg("--log-level=debug");
     let (middle, last) = (setup.dir.path().join("middle"), setup.dir.path().join("last"));

@@ -61,6 +61,7 @@ fn what_a_start_makes_is_private() {
     let expected = [
         ("", 0o700),
         ("run", 0o700),
+        ("bin", 0o700),
         ("log", 0o700),
         ("lock", 0o600),
         ("token", 0o600),
