@@ -82,7 +82,10 @@ impl Classify for QueryError {
 
 #[cfg(test)]
 mod tests {
-    use agent_api::{ListDirectoryQuery, ReadFileLinesRequest, ReadFileRequest, WriteFileRequest};
+    use agent_api::{
+        GetProcessOutputRequest, ListDirectoryQuery, ReadFileLinesRequest, ReadFileRequest, WaitFor,
+        WriteFileRequest,
+    };
     use proptest::prelude::*;
 
     use super::*;
@@ -176,6 +179,15 @@ mod tests {
         let Query(absent) = Query::<ListDirectoryQuery>::parse("").unwrap();
         let Query(empty) = Query::<ListDirectoryQuery>::parse("path=").unwrap();
         assert_eq!((absent.path, empty.path), (None, Some(String::new())));
+    }
+
+    #[test]
+    fn an_enum_is_its_word() {
+        let read = |query| Query::<GetProcessOutputRequest>::parse(query).unwrap().0.wait_for;
+        assert_eq!(read("wait_for=closed"), WaitFor::Closed);
+        assert_eq!(read("wait_for=%63losed"), WaitFor::Closed);
+        assert_eq!(read("wait_for=never"), WaitFor::Unknown);
+        assert_eq!(read(""), WaitFor::Exit);
     }
 
     #[test]

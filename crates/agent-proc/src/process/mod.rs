@@ -1,0 +1,122 @@
+//! One process as the service knows it: what was asked, how it stands, and how it is reached.
+//!
+//! ```text
+//!             leader ends, its bytes       last writer
+//!               are in the journal            gone
+//! [running] -----------------------> [exited] ----> [closed]
+//!      \                                 |             |
+//!       +--------------------------------+-------------+--> removed
+//! ```
+//!
+//! A task of the process (`life`) makes these steps; everybody else reads them in [`Status`].
+
+mod copier;
+mod input;
+mod life;
+
+use std::{sync::Weak, time::Duration};
+
+use agent_api::{ChatId, ProcessId};
+use agent_exec::{Pty, Tree};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    ForgetReason,
+    journal::Journals,
+    store::{Record, State},
+};
+
+pub(crate) use copier::{Copier, CopierHandle, Source};
+pub(crate) use input::Input;
+pub(crate) use life::{Life, closing_time, note_usage};
+
+/// A process that was started, here or by an earlier agent.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) record: Record,
+    pub(crate) journals: Journals,
+    /// `None` for those of an earlier agent.
+    pub(crate) tree: Option<Tree>,
+    /// Gone once nothing needs it any more, so that it hangs up then.
+    pub(crate) terminal: Weak<Pty>,
+    pub(crate) input: Input,
+    status: watch::Sender<Status>,
+}
+
+/// How a process stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Status {
+    /// As in the record.
+    pub(crate) state: State,
+    /// When it is forgotten, once it is closed.
+    pub(crate) kept_until: Option<Instant>,
+    /// Set at the moment that it is forgotten.
+    pub(crate) removed: Option<ForgetReason>,
+}
+
+impl Status {
+    pub(crate) fn is_running(&self) -> bool {
+        self.state.exit.is_none()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.closed_at.is_some()
+    }
+}
+
+impl Process {
+    pub(crate) fn new(
+        record: Record,
+        journals: Journals,
+        tree: Option<Tree>,
+        terminal: Weak<Pty>,
+        input: Input,
+    ) -> Self {
+        let status = Status { state: record.state(), kept_until: None, removed: None };
+        let status = watch::Sender::new(status);
+        Self { record, journals, tree, terminal, input, status }
+    }
+
+    pub(crate) fn id(&self) -> ProcessId {
+        self.record.request().id
+    }
+
+    pub(crate) fn chat(&self) -> Option<ChatId> {
+        self.record.request().chat
+    }
+
+    /// Hears of every step.
+    pub(crate) fn watch(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// How it stands now.
+    pub(crate) fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Looks at how it stands now.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Status) -> T) -> T {
+        look(&self.status.borrow())
+    }
+
+    /// Says that it is forgotten; everybody who waits for it hears so.
+    pub(crate) fn set_removed(&self, reason: ForgetReason) {
+        self.status.send_modify(|status| status.removed = Some(reason));
+    }
+
+    /// Says how long it is kept from now on.
+    pub(crate) fn keep_for(&self, time: Duration) {
+        let until = Instant::now().checked_add(time);
+        self.status.send_modify(|status| status.kept_until = until);
+    }
+
+    /// Changes the state, on the disk first, and says so; blocking.
+    ///
+    /// The journals must not be asked in `change`.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut State)) {
+        self.record.update(change);
+        // Read inside, so that of two changes the later one is said last.
+        self.status.send_modify(|status| status.state = self.record.state());
+    }
+}
