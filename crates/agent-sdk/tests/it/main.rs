@@ -7,11 +7,17 @@ mod cancel;
 mod close;
 mod environment;
 mod errors;
+mod events;
+#[cfg(feature = "mock")]
+mod exec;
+#[cfg(feature = "mock")]
+mod follow;
 mod headers;
 #[cfg(feature = "mock")]
 mod mock;
 mod operations;
 mod peer;
+mod processes;
 mod proxy;
 mod reach;
 mod retries;

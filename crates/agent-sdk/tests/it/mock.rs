@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use agent_sdk::{
-    AgentConn, ByteStream, Error, FileContent, PingPath, Pong,
+    AgentConn, ByteStream, Error, FileContent, PingPath, Pong, ProcessStream,
     api::{
-        EditFilesRequest, ErrorCode, FindFilesRequest, ListDirectoryRequest, MakeDirectoryRequest,
-        MovePathRequest, ReadFileLinesRequest, ReadFileRequest, RemovePathRequest,
-        ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, StatPathRequest,
-        WriteFileRequest, WriteFileResponse,
+        EditFilesRequest, ErrorCode, FindFilesRequest, ListDirectoryRequest, ListProcessesRequest,
+        MakeDirectoryRequest, MovePathRequest, ReadFileLinesRequest, ReadFileRequest,
+        RemovePathRequest, ResolvePathRequest, ResolvePathResponse, SearchFilesRequest,
+        StartProcessRequest, StatPathRequest, TerminalSize, WriteFileRequest, WriteFileResponse,
     },
     headers_from,
     mock::{Call, MockAgent},
@@ -16,6 +16,8 @@ use agent_sdk::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::io::AsyncWriteExt;
+
+use crate::streams::{from, id, printed};
 
 fn unset<T: std::fmt::Debug>(method: &str, result: Result<T, Error>) {
     match result {
@@ -53,6 +55,18 @@ async fn a_method_that_is_not_set_is_unsupported_by_name() {
     unset("remove_path", mock.remove_path(RemovePathRequest::default()).await);
     unset("search_files", mock.search_files(SearchFilesRequest::default()).await);
     unset("find_files", mock.find_files(FindFilesRequest::default()).await);
+    unset("start_process", mock.start_process(StartProcessRequest::default()).await);
+    unset("list_processes", mock.list_processes(ListProcessesRequest::default()).await);
+    unset("get_process", mock.get_process(id()).await);
+    unset("get_process_output", mock.get_process_output(id(), Default::default()).await);
+    unset("read_process_output", mock.read_process_output(id(), Default::default()).await);
+    unset("stream_process_output", mock.stream_process_output(id(), Default::default()).await);
+    let input = mock.write_process_input(id(), Default::default(), Bytes::new());
+    unset("write_process_input", input.await);
+    unset("close_process_input", mock.close_process_input(id()).await);
+    unset("resize_process", mock.resize_process(id(), TerminalSize { rows: 1, cols: 1 }).await);
+    unset("signal_process", mock.signal_process(id(), Default::default()).await);
+    unset("delete_process", mock.delete_process(id()).await);
 }
 
 #[tokio::test]
@@ -131,6 +145,34 @@ async fn a_file_comes_from_a_vector_or_a_pipe_and_ends_with_close() {
     assert!(logs.next().await.is_none());
     let error = mock.read_file(ReadFileRequest::default()).await.unwrap_err();
     assert!(matches!(error, Error::Closed { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_stream_of_a_process_comes_from_a_vector_or_a_pipe_and_ends_with_close() {
+    let mock = MockAgent::new();
+    mock.on_stream_process_output(|_, _| {
+        Ok(ProcessStream::from_items(vec![printed(5, "hi"), printed(7, "x")]))
+    });
+    let request = from(5);
+    let stream = mock.stream_process_output(id(), request).await.unwrap();
+    let items: Vec<_> = stream.map(Result::unwrap).collect().await;
+    assert_eq!(items, [printed(5, "hi"), printed(7, "x")]);
+    assert_eq!(mock.calls(), [Call::StreamProcessOutput(id(), request)]);
+
+    let (tx, rx) = tokio::sync::mpsc::channel(1);
+    let rx = std::sync::Mutex::new(Some(rx));
+    mock.on_stream_process_output(move |_, _| {
+        let rx = rx.lock().unwrap().take().unwrap();
+        Ok(ProcessStream::from_stream(futures_util::stream::unfold(rx, |mut rx| async {
+            Some((Ok(rx.recv().await?), rx))
+        })))
+    });
+    let mut stream = mock.stream_process_output(id(), request).await.unwrap();
+    tx.send(printed(5, "live")).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap(), printed(5, "live"));
+    mock.close();
+    assert!(matches!(stream.next().await, Some(Err(Error::Closed { .. }))));
+    assert!(stream.next().await.is_none());
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use agent_sdk::{
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use http::{Request, Response};
+use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -20,11 +21,12 @@ use crate::peer::{Flag, SOON};
 type Reply = Response<Full<Bytes>>;
 
 /// Serves HTTP/2 on the other end of a stream.
-fn serve<F>(
+pub(crate) fn serve<F, B>(
     service: impl Fn(Request<Incoming>) -> F + Send + Sync + 'static,
 ) -> (DuplexStream, JoinSet<()>)
 where
-    F: Future<Output = Reply> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     let (near, far) = tokio::io::duplex(64 * 1024);
     let service = Arc::new(service);
@@ -206,7 +208,7 @@ async fn the_end_of_the_stream_ends_every_call() {
     let raise = reached.clone();
     let (stream, mut tasks) = serve(move |_| {
         raise.raise();
-        std::future::pending()
+        std::future::pending::<Reply>()
     });
     let client = AgentClient::from_stream(stream);
     let call = client.get_greeting();
