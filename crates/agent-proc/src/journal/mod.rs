@@ -29,11 +29,11 @@ use self::{
 };
 
 pub(crate) use self::{
-    append::{Appended, Rest},
+    append::Rest,
     medium::{Disk, Medium},
     read::{Answer, Cursor, Located, Read},
     stream::StoredStream,
-    totals::{Counts, Totals},
+    totals::Totals,
     view::View,
 };
 
@@ -125,7 +125,7 @@ impl Journals {
     /// each stream; without one, the file alone speaks.
     pub(crate) fn open(surroundings: Surroundings, stored: &[StoredStream]) -> Self {
         let medium = Arc::clone(&surroundings.medium);
-        let mut stored = stored.iter();
+        let (all, mut stored) = (stored, stored.iter());
         let journals = Self::new(surroundings, |path| {
             let stored = stored.next().cloned().unwrap_or_default();
             let file = medium.open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
@@ -137,6 +137,13 @@ impl Journals {
                 }
             }
         });
+        // What was in memory at the death of the agent is a hole from now on, also after more
+        // output.
+        if journals.stored() != all
+            && let Err(error) = journals.output.group.keep()
+        {
+            tracing::warn!(%error, "cannot write down what is lost of an output");
+        }
         journals.output.group.settle(group::Lag::None);
         journals
     }
@@ -167,13 +174,8 @@ impl Journals {
         self.stderr.as_ref()
     }
 
-    /// Bytes of both streams that can be read.
-    pub(crate) fn retained(&self) -> u64 {
-        self.output.group.retained()
-    }
-
     /// What must survive the agent.
-    pub(crate) fn stored(&self) -> Vec<StoredStream> {
+    fn stored(&self) -> Vec<StoredStream> {
         self.output.group.stored()
     }
 
@@ -210,6 +212,9 @@ impl Journal {
 fn restore(stored: &StoredStream, file: &std::fs::File, size: u64) -> Stream {
     let mut stream = Stream::restore(stored, size);
     for hole in medium::unstored(file, size.min(stream.end())) {
+        if stream.readable_from(hole.start) >= hole.end {
+            continue;
+        }
         // A hole that begins where forgetting stopped was punched before that was written down.
         if (stream::HEAD..=stream.start().max(stream::HEAD)).contains(&hole.start)
             && hole.end > stream.start()

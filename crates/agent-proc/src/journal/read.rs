@@ -11,8 +11,6 @@ use super::{Bounds, Journal, Progress, medium, stream::Place};
 
 /// Most bytes of one [`Cursor::next`]: those of a message on the wire.
 const CHUNK: usize = agent_api::MAX_CHUNK_BYTES;
-/// Most bytes of one [`Journal::read`].
-const MAX_READ: usize = 1024 * 1024;
 
 /// What is at an offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,17 +94,13 @@ impl Journal {
         })
     }
 
-    /// Reads at most `max` bytes from an offset on, and at most 1 MiB; does not wait for more.
-    pub(crate) async fn read(&self, from: u64, max: usize) -> Read {
-        self.read_with(&mut None, from, u64::MAX, max.clamp(1, MAX_READ)).await
-    }
-
     /// A reader that begins at an offset, which is not behind the end.
     pub(crate) fn cursor(&self, from: u64) -> Cursor {
         Cursor { journal: self.clone(), offset: from, progress: self.watch(), file: None }
     }
 
-    async fn read_with(
+    /// Reads at most `max` bytes of `[from, until)`; `file` keeps the file for the next call.
+    pub(super) async fn read_with(
         &self,
         file: &mut Option<Arc<File>>,
         from: u64,

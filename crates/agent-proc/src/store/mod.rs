@@ -141,6 +141,8 @@ impl Store {
         // The tombstone first: a process that has both is forgotten at the next start.
         self.bury(id, chat, reason, Moment::now());
         self.discard(record, journals);
+        // There may be room for it now.
+        self.0.tombstones.lock().retry();
     }
 
     /// What is known of a forgotten process.
@@ -201,15 +203,18 @@ impl Store {
             Ok(_) => Damage::Contents(None),
             Err(damage) => damage,
         };
-        match damage {
-            Damage::Io(error) => error!(%error, process.id = %id, "cannot read a record"),
+        let chat = match damage {
+            Damage::Io(error) => {
+                error!(%error, process.id = %id, "cannot read a record, so its process is forgotten");
+                None
+            }
             Damage::Contents(request) => {
                 error!(process.id = %id, "a record is damaged, so its process is forgotten");
-                let chat = request.and_then(|request| request.chat);
-                self.bury(id, chat, ForgetReason::Evicted, now);
-                remove(&path);
+                request.and_then(|request| request.chat)
             }
-        }
+        };
+        self.bury(id, chat, ForgetReason::Evicted, now);
+        remove(&path);
         None
     }
 

@@ -89,7 +89,7 @@ impl Tombstones {
             tombstones.insert(tombstone, now.steady + left);
         }
         tombstones.expire(now.steady);
-        tombstones.write_anew()?;
+        tombstones.retry();
         Ok(tombstones)
     }
 
@@ -103,13 +103,19 @@ impl Tombstones {
         self.expire(now.steady);
         let line = line(&tombstone);
         self.insert(tombstone, now.steady + self.kept);
-        let written = match self.lines {
-            Some(lines) if lines < 2 * self.by_id.len() + SLACK => self.append(&line),
-            _ => self.write_anew(),
-        };
-        if let Err(error) = written {
+        let is_short = self.lines.is_some_and(|lines| lines < 2 * self.by_id.len() + SLACK);
+        if !is_short || self.append(&line).is_err() {
             self.lines = None;
-            warn!(%error, "cannot write down which process was forgotten");
+            self.retry();
+        }
+    }
+
+    /// Writes the log anew if it misses something; blocks.
+    pub(super) fn retry(&mut self) {
+        if self.lines.is_none()
+            && let Err(error) = self.write_anew()
+        {
+            warn!(%error, "cannot write down which processes were forgotten");
         }
     }
 
