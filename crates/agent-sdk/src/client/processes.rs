@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{AgentClient, Transport, call::Call, reply::Reply};
 use crate::{
-    ByteStream, Error, OutputBytes, ProcessStream, ReadOutput, processes::events, until::Until,
+    ByteStream, Error, OutputBytes, ProcessStream, ReadOutput, processes::read_events, until::Until,
 };
 
 const EVENT_STREAM: &str = "text/event-stream";
@@ -105,7 +105,7 @@ impl AgentClient {
             }
             Transport::Pool(_) | Transport::Shared(_) => {
                 let body = self.open_event_stream(call).await?;
-                let items = events(operation, body, self.inner.max_message_bytes);
+                let items = read_events(operation, body, self.inner.max_message_bytes);
                 Ok(ProcessStream::in_order(operation, items, request.from))
             }
         }

@@ -1,25 +1,17 @@
-//! Messages of a WebSocket as items of a process's stream; not their order.
+//! Messages of a WebSocket as items of a process's stream; not their order. Pure, so that it can be
+//! fuzzed alone.
 
 use agent_api::{FRAME_HEADER_BYTES, ProcessStreamMessage};
 use bytes::{Buf, Bytes};
 
 use super::ProcessStreamItem;
-use crate::transport::Message;
-
-/// Reads a message; `None` for one of a newer agent.
-///
-/// # Errors
-///
-/// What is wrong with it.
-pub(super) fn decode(message: Message) -> Result<Option<ProcessStreamItem>, String> {
-    match message {
-        Message::Binary(frame) => decode_frame(frame).map(Some),
-        Message::Text(text) => decode_text(&text),
-    }
-}
 
 /// Reads a binary frame: the offset of the first byte, big-endian, then at least one byte whose
 /// offset still is a number.
+///
+/// # Errors
+///
+/// What is wrong with it, here as below.
 pub(super) fn decode_frame(mut frame: Bytes) -> Result<ProcessStreamItem, String> {
     if frame.len() <= FRAME_HEADER_BYTES {
         return Err(format!("a frame of {} bytes holds no output", frame.len()));
@@ -37,7 +29,8 @@ pub(super) fn output(offset: u64, bytes: Bytes) -> Result<ProcessStreamItem, Str
     }
 }
 
-fn decode_text(text: &[u8]) -> Result<Option<ProcessStreamItem>, String> {
+/// Reads a text message; `None` for one of a newer agent.
+pub(super) fn decode_text(text: &[u8]) -> Result<Option<ProcessStreamItem>, String> {
     let message = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     Ok(match message {
         ProcessStreamMessage::Gap(gap) => Some(ProcessStreamItem::Gap(gap)),

@@ -2,11 +2,16 @@
 //! stream; not how they travel.
 
 mod answer;
+mod body;
 mod events;
 mod frame;
+mod item;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{OutputBytes, ReadOutput};
-pub(crate) use events::events;
-pub(crate) use stream::Sequence;
-pub use stream::{ProcessStream, ProcessStreamItem};
+pub(crate) use body::read_events;
+pub use item::ProcessStreamItem;
+pub(crate) use item::Sequence;
+pub use stream::ProcessStream;

@@ -196,7 +196,7 @@ async fn pauses_grow_and_waiting_ends() {
     let (items, error) = all(&mock, from(0), reconnect).await;
     assert_eq!(items, [printed(0, "a")]);
     assert!(error.is_some());
-    let times = times.lock();
+    let times = times.lock().clone();
     let pauses: Vec<_> = times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
     assert_eq!(pauses[..2], [0, 50]);
     assert!(pauses[2..].iter().all(|pause| (50..=401).contains(pause)), "{pauses:?}");
