@@ -2,9 +2,13 @@
 //!
 //! Source: proc_pid_stat(5), proc_pid_environ(5).
 
-use std::{fs, io};
+use std::{fs, io, os::fd::OwnedFd};
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::{
+    fs::{Mode, OFlags, open},
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
 
 /// A process at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +51,12 @@ impl Entry {
 
     /// Reads one process; `None` when there is none of this id.
     pub(crate) fn read(pid: u32) -> Option<Self> {
-        Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = open(format!("/proc/{pid}/stat"), flags, Mode::empty()).ok()?;
+        // The kernel gives the whole line at once, and 52 numbers and a name are shorter than this.
+        let mut line = [0; 2048];
+        let read = rustix::io::read(file, &mut line).ok()?;
+        Self::parse(&line[..read])
     }
 
     /// Whether this is the same process, not another that got its id.
@@ -76,22 +85,33 @@ impl Entry {
     ///
     /// `NotFound` when it has ended; the system's refusal.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        let raw = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        let Some(pid) = raw else { return Err(io::ErrorKind::NotFound.into()) };
-        let descriptor = match pidfd_open(pid, PidfdFlags::empty()) {
-            Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL) => {
-                return Err(io::ErrorKind::NotFound.into());
-            }
-            opened => opened?,
-        };
+        let held = hold(self.pid)?;
         // The descriptor holds on to whoever has the id now; so look who that is only then.
         if !Self::read(self.pid).is_some_and(|now| now.is_same(self)) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        match pidfd_send_signal(descriptor, signal) {
-            Err(rustix::io::Errno::SRCH) => Err(io::ErrorKind::NotFound.into()),
-            sent => Ok(sent?),
-        }
+        send(&held, signal)
+    }
+}
+
+/// A descriptor of the process that has an id now.
+fn hold(pid: u32) -> io::Result<OwnedFd> {
+    let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    match pidfd_open(raw.ok_or(io::ErrorKind::NotFound)?, PidfdFlags::empty()) {
+        Err(Errno::SRCH | Errno::INVAL) => Err(io::ErrorKind::NotFound.into()),
+        opened => Ok(opened?),
+    }
+}
+
+/// Sends a signal to the process of a descriptor.
+///
+/// # Errors
+///
+/// `NotFound` when it has ended; the system's refusal.
+pub(crate) fn send(held: &OwnedFd, signal: Signal) -> io::Result<()> {
+    match pidfd_send_signal(held, signal) {
+        Err(Errno::SRCH) => Err(io::ErrorKind::NotFound.into()),
+        sent => Ok(sent?),
     }
 }
 
@@ -99,16 +119,39 @@ fn number(text: &[u8]) -> Option<u32> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Reads all processes, in the order of their ids; those that end meanwhile may be missing, and
+/// Reads all processes, each when it is asked for; those that end meanwhile may be missing, and
 /// those that start meanwhile.
+///
+/// In the order of their ids, beginning at `first` and going round, so that of the processes which
+/// one started the oldest come first.
 ///
 /// # Errors
 ///
 /// `/proc` is not mounted.
-pub(crate) fn snapshot() -> io::Result<Vec<Entry>> {
+pub(crate) fn entries(first: u32) -> io::Result<impl Iterator<Item = Entry>> {
+    Ok(pids(first)?.into_iter().filter_map(Entry::read))
+}
+
+/// The same, each with a descriptor that was there before the process was read: either it is that
+/// process's or [`send`] finds nobody.
+///
+/// # Errors
+///
+/// `/proc` is not mounted.
+pub(crate) fn held_entries(first: u32) -> io::Result<impl Iterator<Item = (Entry, OwnedFd)>> {
+    let held = |pid| {
+        let held = hold(pid).ok()?;
+        Some((Entry::read(pid)?, held))
+    };
+    Ok(pids(first)?.into_iter().filter_map(held))
+}
+
+fn pids(first: u32) -> io::Result<Vec<u32>> {
     let names = fs::read_dir("/proc")?.flatten();
-    let pids = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    Ok(pids.filter_map(Entry::read).collect())
+    let mut pids: Vec<u32> =
+        names.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable_by_key(|pid| pid.wrapping_sub(first));
+    Ok(pids)
 }
 
 #[cfg(test)]
@@ -189,7 +232,7 @@ mod tests {
     #[test]
     fn this_process_is_in_the_table_as_it_knows_itself() {
         let me = std::process::id();
-        let found = snapshot().unwrap().into_iter().find(|entry| entry.pid == me).unwrap();
+        let found = entries(me + 1).unwrap().find(|entry| entry.pid == me).unwrap();
         assert!(found.is_alive && found.is_same(&Entry::read(me).unwrap()));
         let parent = rustix::process::getppid().unwrap().as_raw_nonzero().get();
         assert_eq!(found.parent, parent.cast_unsigned());

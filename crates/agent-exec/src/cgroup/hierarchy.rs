@@ -11,6 +11,7 @@ use std::{
 use parking_lot::Mutex;
 use rustix::{
     fs::{FlockOperation, flock},
+    io::Errno,
     process::getpid,
 };
 use tracing::{debug, info, warn};
@@ -172,19 +173,26 @@ fn sweep(own: &Path, path: &Path, name: &str) {
 /// Hands the controllers of limits down to the leaves as far as possible; answers which they are.
 fn enable_controllers(own: &Path, path: &Path) -> Controllers {
     let available = controllers(own, "cgroup.controllers");
-    if let Err(error) = hand_down(own, available) {
-        let busy = rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::BUSY);
-        match busy.then(|| leave_to_self(own, path)) {
-            Some(Ok(true)) => drop(hand_down(own, available)),
-            Some(Err(error)) => warn!(%error, "cannot move agentd to a cgroup of its own"),
-            _ => info!(%error, path = %own.display(), "cgroup controllers stay disabled"),
+    let mut enabled = hand_down(own, available);
+    if enabled.as_ref().is_err_and(is_busy) {
+        match leave_to_self(own, path) {
+            Ok(true) => enabled = hand_down(own, available),
+            Ok(false) => {}
+            Err(error) => warn!(%error, "cannot move agentd to a cgroup of its own"),
         }
+    }
+    if let Err(error) = enabled {
+        info!(%error, path = %own.display(), "cgroup controllers stay disabled");
     }
     let below = controllers(path, "cgroup.controllers");
     if let Err(error) = hand_down(path, below) {
         warn!(%error, path = %path.display(), "cgroup controllers stay disabled");
     }
     controllers(path, "cgroup.subtree_control")
+}
+
+fn is_busy(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::BUSY)
 }
 
 /// Enables controllers in the groups below one; answers the first failure after trying all.

@@ -22,6 +22,8 @@ pub(super) async fn kill(tree: &Tree) {
     let deadline = Instant::now() + GIVE_UP;
     let mut pause = PAUSES.0;
     let mut sure = true;
+    // Before anything that busy processes could delay, even the start of a thread.
+    tree.shared().stop_group();
     loop {
         let found = tree.blocking(strike).await;
         if found == Found::Nothing && sure {
@@ -97,8 +99,7 @@ fn strike(tree: &Shared) -> Found {
 
 /// Stops members until no look shows a new one, so that none can fork while the others die.
 fn stop_all(tree: &Shared) -> Vec<Entry> {
-    // A table is long to read while many processes are busy; most share the leader's group.
-    tree.stop_group();
+    tree.stop_evident();
     let mut stopped = HashSet::new();
     let mut members = tree.alive();
     for _ in 0..MAX_LOOKS {

@@ -106,6 +106,7 @@ impl Tree {
     /// The signal may have been sent or not, to any of them.
     pub async fn signal(&self, signal: Signal, scope: Scope) -> Result<usize, TreeError> {
         if signal == Signal::KILL && scope == Scope::Tree {
+            self.shared.stop_group();
             let sent = self.blocking(Shared::kill_once).await?;
             self.kill().await;
             return Ok(sent);
@@ -115,8 +116,12 @@ impl Tree {
 
     /// Kills every member, also those that are being forked, and waits until they are gone.
     ///
-    /// It takes milliseconds, and gives up after five seconds, with a warning in the log, when
-    /// something cannot be killed: another user's process, or one in an uninterruptible sleep.
+    /// It takes milliseconds, also for a fork bomb with a cgroup or in one process group. Without
+    /// a cgroup, a bomb whose processes all have sessions of their own takes up to some seconds,
+    /// because the scheduler may weigh every session like the whole agent (sched(7), autogroup).
+    ///
+    /// It gives up after five seconds, with a warning in the log, when something cannot be killed:
+    /// another user's process, or one in an uninterruptible sleep.
     ///
     /// # Cancellation
     ///
@@ -204,7 +209,7 @@ impl Shared {
         {
             return Ok(members.len());
         }
-        self.stop_group();
+        self.stop_evident();
         signal_each(&self.alive(), Signal::KILL)
     }
 
@@ -218,10 +223,18 @@ impl Shared {
         self.reach_group(signal).map(|()| count).map_err(refused)
     }
 
-    /// Stops the leader's group at once, if the leader is still there to hold its id.
+    /// Stops the leader's group at once, if there is no cgroup to be killed at once, and the
+    /// leader is still there to hold the id.
     pub(super) fn stop_group(&self) {
-        if !self.leader_has_ended() {
+        if matches!(self.members, Members::Walk(_)) && !self.leader_has_ended() {
             let _ = self.reach_group(Signal::STOP);
+        }
+    }
+
+    /// Stops members one by one as they are found, so that the looking becomes ever faster.
+    pub(super) fn stop_evident(&self) {
+        if let Members::Walk(walk) = &self.members {
+            let _ = walk.signal_evident(Signal::STOP);
         }
     }
 

@@ -15,12 +15,15 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    process::getsid,
+    time::{ClockId, clock_gettime},
+};
 use uuid::Uuid;
 
 use crate::{
-    Children,
-    proc_table::{Entry, snapshot},
+    Children, Signal,
+    proc_table::{Entry, entries, held_entries, send},
 };
 
 /// Descriptors whose names show that an orphan belongs to a command: its outputs.
@@ -61,31 +64,38 @@ impl Walk {
         self.ended.store(ticks(), Ordering::Relaxed);
     }
 
+    /// Sends a signal to each member as soon as the table shows it, without a closer look at
+    /// processes whose relations say nothing; most members are seen so, and in little time.
+    ///
+    /// # Errors
+    ///
+    /// There is no table.
+    pub(super) fn signal_evident(&self, signal: Signal) -> io::Result<()> {
+        let known = self.known.lock().clone();
+        let foreign = |pid| self.children.registered(pid);
+        let view = self.view(&known, &foreign, &|_| false);
+        let mut found = Found::default();
+        for (entry, held) in held_entries(self.leader.pid)? {
+            let related = || view.belongs(&entry) || found.is_related(&entry);
+            if view.may_belong(&entry) && related() {
+                found.add(&entry, view.own_session);
+                let _ = send(&held, signal.raw());
+            }
+        }
+        Ok(())
+    }
+
     /// Looks at the table; answers the members that are alive.
     ///
     /// # Errors
     ///
     /// There is no table.
     pub(super) fn members(&self) -> io::Result<Vec<Entry>> {
-        let table = snapshot()?;
+        let table: Vec<Entry> = entries(self.leader.pid)?.collect();
         let known = self.known.lock().clone();
-        let me = std::process::id();
-        let orphan = |entry: &Entry| {
-            entry.parent == me
-                && OUTPUTS
-                    .iter()
-                    .filter_map(|number| entry.descriptor(*number))
-                    .any(|output| self.outputs.contains(&output))
-        };
-        let members = View {
-            leader: &self.leader,
-            ended: self.ended.load(Ordering::Relaxed),
-            known: &known,
-            me,
-            foreign: &|pid| self.children.registered(pid),
-            marked: &|entry| entry.has_variable(&self.variable) || orphan(entry),
-        }
-        .members(&table);
+        let marked = |entry: &Entry| entry.has_variable(&self.variable) || self.is_orphan(entry);
+        let foreign = |pid| self.children.registered(pid);
+        let members = self.view(&known, &foreign, &marked).members(&table);
         let mut remembered = self.known.lock();
         // Only what this look has seen gone is forgotten; another look may have added since.
         let shown: HashSet<_> = table.iter().map(|entry| (entry.pid, entry.started)).collect();
@@ -94,6 +104,30 @@ impl Walk {
         });
         remembered.extend(members.iter().map(|entry| (entry.pid, entry.started)));
         Ok(members.into_iter().filter(|entry| entry.is_alive).collect())
+    }
+
+    fn view<'a>(
+        &'a self,
+        known: &'a HashMap<u32, u64>,
+        foreign: &'a dyn Fn(u32) -> bool,
+        marked: &'a dyn Fn(&Entry) -> bool,
+    ) -> View<'a> {
+        let own_session = getsid(None).map_or(0, |session| session.as_raw_nonzero().get());
+        View {
+            leader: &self.leader,
+            ended: self.ended.load(Ordering::Relaxed),
+            known,
+            me: std::process::id(),
+            own_session: own_session.cast_unsigned(),
+            foreign,
+            marked,
+        }
+    }
+
+    /// Whether this process adopted it, and it holds the command's output.
+    fn is_orphan(&self, entry: &Entry) -> bool {
+        let outputs = || OUTPUTS.iter().filter_map(|number| entry.descriptor(*number));
+        entry.parent == std::process::id() && outputs().any(|name| self.outputs.contains(&name))
     }
 }
 
@@ -111,6 +145,8 @@ struct View<'a> {
     ended: u64,
     known: &'a HashMap<u32, u64>,
     me: u32,
+    /// The session of this process, in which a leader is for a moment before it has its own.
+    own_session: u32,
     /// Whether a child of this process is the leader of some tree.
     foreign: &'a dyn Fn(u32) -> bool,
     /// Whether a process itself shows that it belongs to the tree.
@@ -121,20 +157,20 @@ impl View<'_> {
     /// The members in a table, zombies included because children and sessions lead through them.
     fn members(&self, table: &[Entry]) -> Vec<Entry> {
         let candidates: Vec<&Entry> = table.iter().filter(|entry| self.may_belong(entry)).collect();
-        let mut found = Found { own_session: self.own_session(table), ..Found::default() };
+        let mut found = Found::default();
         for entry in &candidates {
             if self.belongs(entry) {
-                found.add(entry);
+                found.add(entry, self.own_session);
             }
         }
-        found.close(&candidates);
+        found.close(&candidates, self.own_session);
         // Looking at a process itself is dear, so only at those that nothing else has shown.
         for entry in &candidates {
             if !found.pids.contains(&entry.pid) && entry.is_alive && (self.marked)(entry) {
-                found.add(entry);
+                found.add(entry, self.own_session);
             }
         }
-        found.close(&candidates);
+        found.close(&candidates, self.own_session);
         candidates.into_iter().filter(|entry| found.pids.contains(&entry.pid)).copied().collect()
     }
 
@@ -153,37 +189,33 @@ impl View<'_> {
             || self.known.get(&entry.pid) == Some(&entry.started)
             || (entry.session == self.leader.pid && entry.started <= self.ended)
     }
-
-    fn own_session(&self, table: &[Entry]) -> u32 {
-        table.iter().find(|entry| entry.pid == self.me).map_or(0, |entry| entry.session)
-    }
 }
 
 #[derive(Default)]
 struct Found {
     pids: HashSet<u32>,
     sessions: HashSet<u32>,
-    /// The session of this process, in which a leader is for a moment before it has its own.
-    own_session: u32,
 }
 
 impl Found {
-    fn add(&mut self, entry: &Entry) {
+    fn add(&mut self, entry: &Entry, own_session: u32) {
         self.pids.insert(entry.pid);
-        if entry.session != 0 && entry.session != self.own_session {
+        if entry.session != 0 && entry.session != own_session {
             self.sessions.insert(entry.session);
         }
     }
 
+    fn is_related(&self, entry: &Entry) -> bool {
+        self.pids.contains(&entry.parent) || self.sessions.contains(&entry.session)
+    }
+
     /// Adds children and sessions of members until there are no more.
-    fn close(&mut self, candidates: &[&Entry]) {
+    fn close(&mut self, candidates: &[&Entry], own_session: u32) {
         loop {
             let before = self.pids.len();
             for entry in candidates {
-                let related =
-                    self.pids.contains(&entry.parent) || self.sessions.contains(&entry.session);
-                if related && !self.pids.contains(&entry.pid) {
-                    self.add(entry);
+                if !self.pids.contains(&entry.pid) && self.is_related(entry) {
+                    self.add(entry, own_session);
                 }
             }
             if self.pids.len() == before {

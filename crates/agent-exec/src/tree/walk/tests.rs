@@ -32,6 +32,7 @@ fn check(case: &Case<'_>, expected: &[u32]) {
         ended: case.ended,
         known: &known,
         me: ME,
+        own_session: ME,
         foreign: &|pid| case.foreign.contains(&pid),
         marked: &|entry| case.marked.contains(&entry.pid),
     };

@@ -5,10 +5,11 @@ use tokio::sync::Mutex;
 use super::*;
 
 /// Users that nobody else is, one for each test, because the limit counts by user.
-const USERS: [u32; 2] = [65_511, 65_512];
+const USERS: [u32; 3] = [65_511, 65_512, 65_513];
 const LIMIT: usize = 100;
+const SECOND: Duration = Duration::from_secs(1);
 
-async fn a_fork_bomb_is_gone_within_a_second(cgroups: Cgroups, uid: u32) {
+async fn a_fork_bomb_is_gone(cgroups: Cgroups, uid: u32, detach: &str, longest: Duration) {
     // Two at once would be another test.
     static ONE: Mutex<()> = Mutex::const_new(());
     let _one = ONE.lock().await;
@@ -21,7 +22,8 @@ async fn a_fork_bomb_is_gone_within_a_second(cgroups: Cgroups, uid: u32) {
         shell: "/bin/sh".into(),
     };
     // A shell that cannot fork exits; this one starts anew instead.
-    let bomb = r#"trap 'exec sh -c "$BOMB"' EXIT; while :; do sh -c "$BOMB" & done"#;
+    let bomb =
+        format!(r#"trap 'exec sh -c "$BOMB"' EXIT; while :; do {detach} sh -c "$BOMB" & done"#);
     let bomb = bomb.replace('\'', r"'\''");
     // Without `prlimit` the script ends, and nothing explodes without a limit.
     let script = format!(
@@ -40,7 +42,7 @@ async fn a_fork_bomb_is_gone_within_a_second(cgroups: Cgroups, uid: u32) {
     timeout(LONG, explodes).await.unwrap();
     let began = Instant::now();
     timeout(LONG, started.child.tree.kill()).await.unwrap();
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(began.elapsed() < longest, "{:?}", began.elapsed());
     started.exit().await;
     assert_eq!(alive(uid), [0; 0]);
     collect_orphans(uid, leader);
@@ -61,11 +63,18 @@ mod needs_root {
 
     #[tokio::test]
     async fn a_fork_bomb_in_a_cgroup_is_gone_within_a_second() {
-        a_fork_bomb_is_gone_within_a_second(Cgroups::Auto, USERS[0]).await;
+        a_fork_bomb_is_gone(Cgroups::Auto, USERS[0], "", SECOND).await;
     }
 
     #[tokio::test]
     async fn a_fork_bomb_without_a_cgroup_is_gone_within_a_second() {
-        a_fork_bomb_is_gone_within_a_second(Cgroups::Off, USERS[1]).await;
+        a_fork_bomb_is_gone(Cgroups::Off, USERS[1], "", SECOND).await;
+    }
+
+    #[tokio::test]
+    async fn a_fork_bomb_of_sessions_is_gone_in_spite_of_its_share_of_the_processors() {
+        // To the scheduler each session weighs as much as this whole process (autogroup), so that
+        // five milliseconds of work take a second here.
+        a_fork_bomb_is_gone(Cgroups::Off, USERS[2], "setsid", 5 * SECOND).await;
     }
 }
