@@ -1,14 +1,12 @@
 //! A command that runs, and how it ends; not the reading and writing of what it says.
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
+use crate::ended::Ended;
 use crate::{Children, Pty, Receiver, Sender, Tree, sys};
 
 /// A command that was started.
@@ -81,7 +79,7 @@ pub enum ExitStatus {
 #[derive(Debug)]
 pub(crate) struct Leader {
     pid: u32,
-    pidfd: AsyncFd<Arc<OwnedFd>>,
+    ended: Ended,
     tree: Tree,
     children: Children,
     exit: OnceLock<Exit>,
@@ -90,30 +88,15 @@ pub(crate) struct Leader {
 }
 
 impl Leader {
-    /// Takes a registered child over; needs a runtime with I/O around it.
-    pub(crate) fn new(
-        pid: u32,
-        pidfd: Arc<OwnedFd>,
-        tree: Tree,
-        children: Children,
-    ) -> io::Result<Self> {
-        let pidfd = sys::watch(pidfd, Interest::READABLE)?;
+    /// Takes a registered child over.
+    pub(crate) fn new(pid: u32, ended: Ended, tree: Tree, children: Children) -> Self {
         let (exit, collecting) = (OnceLock::new(), Mutex::new(()));
-        Ok(Self { pid, pidfd, tree, children, exit, collecting })
+        Self { pid, ended, tree, children, exit, collecting }
     }
 
     pub(crate) async fn wait(&self) -> Exit {
-        loop {
-            if let Some(exit) = self.exit.get() {
-                return *exit;
-            }
-            // Readable for ever once the process has ended, so that every waiter passes.
-            match self.pidfd.readable().await {
-                Ok(mut ready) if self.collect().is_none() => ready.clear_ready(),
-                Ok(_) => {}
-                Err(stopped) => return self.lost(&stopped),
-            }
-        }
+        let collected = self.ended.until(|| self.collect()).await;
+        collected.unwrap_or_else(|stopped| self.lost(&stopped))
     }
 
     /// Collects the process if it has ended.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use agent_api::{Classify, ErrorCode};
 
+use crate::Command;
+
 /// Why a command was not started; nothing of it is left then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -87,6 +89,11 @@ impl SpawnError {
             Self::Limits { .. } => Some(Refused::Limits),
             Self::System { .. } => None,
         }
+    }
+
+    /// The error that blames the program or its arguments.
+    pub(crate) fn program(command: &Command, source: io::Error) -> Self {
+        Self::Program { program: command.args.first().cloned().unwrap_or_default(), source }
     }
 
     pub(crate) fn system(step: &'static str) -> impl FnOnce(io::Error) -> Self {

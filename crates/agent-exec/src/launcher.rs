@@ -1,13 +1,12 @@
 //! Starts commands: what all of them have in common, probed once; not the single spawn.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use crate::cgroup::Hierarchy;
+use crate::spawn::{self, Means};
 use crate::stdio::Budget;
-use crate::{Child, Children, Command, Limits, SpawnError, spawn};
+use crate::{Child, Children, Command, Limits, SpawnError};
 
 /// What every command of a launcher has in common.
 #[derive(Clone, Debug)]
@@ -70,10 +69,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) children: Children,
     pub(crate) budget: Budget,
-    pub(crate) warnings: Warnings,
-    /// Whether the system has been found to refuse `clone3`.
-    pub(crate) fork: AtomicBool,
-    hierarchy: OnceLock<Option<Hierarchy>>,
+    pub(crate) means: Means,
 }
 
 impl Launcher {
@@ -83,9 +79,7 @@ impl Launcher {
             config,
             children: Children::default(),
             budget: Budget::default(),
-            warnings: Warnings::default(),
-            fork: AtomicBool::new(false),
-            hierarchy: OnceLock::new(),
+            means: Means::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -93,7 +87,7 @@ impl Launcher {
     /// Behaves from now on as on a system that refuses `clone3`. For tests.
     #[doc(hidden)]
     pub fn refuse_clone3(&self) {
-        self.shared.fork.store(true, Ordering::Relaxed);
+        self.shared.means.refuse_clone3();
     }
 
     /// Starts a command; returns when its program is executing.
@@ -131,46 +125,7 @@ impl Launcher {
     /// The first call probes the system on the blocking pool.
     pub async fn supports(&self, limits: &Limits) -> bool {
         let (shared, limits) = (self.shared.clone(), *limits);
-        let probe = move || shared.hierarchy().is_some_and(|found| found.supports(&limits));
+        let probe = move || shared.means.supports(&shared.config, &limits);
         limits.is_empty() || spawn_blocking(probe).await.unwrap_or(false)
-    }
-}
-
-impl Shared {
-    /// The hierarchy for the cgroups of commands; made the first time, which may block.
-    pub(crate) fn hierarchy(&self) -> Option<&Hierarchy> {
-        let make = || match self.config.cgroups {
-            Cgroups::Auto => Hierarchy::probe(&self.config.cgroup_name),
-            Cgroups::Off => None,
-        };
-        self.hierarchy.get_or_init(make).as_ref()
-    }
-}
-
-/// Says once what the system refuses every command.
-#[derive(Debug, Default)]
-pub(crate) struct Warnings {
-    said: [AtomicBool; 3],
-}
-
-/// Something a command runs without when the system refuses it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Extra {
-    OomScore,
-    Nice,
-    OpenFiles,
-}
-
-impl Warnings {
-    pub(crate) fn warn(&self, extra: Extra, error: &std::io::Error) {
-        if self.said[extra as usize].swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let what = match extra {
-            Extra::OomScore => "OOM score",
-            Extra::Nice => "niceness",
-            Extra::OpenFiles => "limit of open files",
-        };
-        tracing::warn!(error = %agent_api::io_text(error), "commands keep agentd's {what}");
     }
 }

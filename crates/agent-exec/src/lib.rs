@@ -35,14 +35,17 @@
 //! ```
 
 mod account;
+#[cfg(target_os = "linux")]
 mod cgroup;
 mod child;
 mod children;
 mod command;
+mod ended;
 mod environment;
 mod error;
 mod launcher;
 mod limits;
+#[cfg(target_os = "linux")]
 mod proc_table;
 mod signal;
 mod spawn;

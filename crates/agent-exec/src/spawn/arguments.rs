@@ -29,22 +29,18 @@ impl Arguments {
     pub(super) fn of(command: &Command) -> Result<Self, SpawnError> {
         let program = command.args.first().map(OsString::as_os_str).unwrap_or_default();
         if program.is_empty() {
-            return Err(refused(command, io::Error::from_raw_os_error(libc::ENOENT)));
+            return Err(SpawnError::program(command, io::Error::from_raw_os_error(libc::ENOENT)));
         }
         let strings = command.args.iter().map(|arg| string(arg)).collect::<io::Result<_>>();
-        let argv = strings.map_err(|error| refused(command, error))?;
+        let argv = strings.map_err(|error| SpawnError::program(command, error))?;
         let path = command.env.get("PATH").unwrap_or(OsStr::new(DEFAULT_PATH));
-        let candidates = candidates(program, path).map_err(|error| refused(command, error))?;
+        let candidates =
+            candidates(program, path).map_err(|error| SpawnError::program(command, error))?;
         let workdir = string(command.workdir.as_os_str())
             .map_err(|source| SpawnError::Workdir { path: command.workdir.clone(), source })?;
         let envp = variables(&command.env)?;
         Ok(Self { candidates, argv: Strings::new(argv), envp: Strings::new(envp), workdir })
     }
-}
-
-/// The error that blames the program or its arguments.
-pub(super) fn refused(command: &Command, source: io::Error) -> SpawnError {
-    SpawnError::Program { program: command.args.first().cloned().unwrap_or_default(), source }
 }
 
 /// The paths a program may have, in the order of execvp(3).

@@ -19,6 +19,7 @@ pub(super) struct Near {
 
 impl Near {
     /// The inodes of the output pipes.
+    #[cfg(target_os = "linux")]
     pub(super) fn outputs(&self) -> Vec<u64> {
         let pipes = [&self.stdout, &self.stderr].into_iter().flatten();
         pipes.filter_map(|pipe| rustix::fs::fstat(pipe).ok()).map(|stat| stat.st_ino).collect()

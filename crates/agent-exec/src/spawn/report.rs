@@ -1,11 +1,10 @@
 //! What a new process says about itself before its program executes.
 
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, PipeReader};
 
 use rustix::io::Errno;
 
-use crate::launcher::{Extra, Warnings};
+use super::means::{Extra, Warnings};
 use crate::sys::{RECORD, Stage};
 
 /// What a new process said.
@@ -20,7 +19,7 @@ pub(super) struct Report {
 /// Reads until the program executes or the process has given up.
 ///
 /// A process that is killed before that counts as executing: its exit tells.
-pub(super) fn hear(status: &OwnedFd, warnings: &Warnings) -> Report {
+pub(super) fn hear(status: &PipeReader, warnings: &Warnings) -> Report {
     let mut report = Report::default();
     let mut record = [0; RECORD];
     loop {

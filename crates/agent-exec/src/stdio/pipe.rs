@@ -1,12 +1,11 @@
 //! Makes the pipes between agentd and a command, as large as the system and fairness allow.
 
-use std::io;
+use std::io::{self, PipeReader};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::io::ioctl_fionbio;
-use rustix::pipe::{PipeFlags, pipe_with};
 
 /// The size output pipes are raised to: the most the system gives to anybody (pipe(7)).
 ///
@@ -49,26 +48,26 @@ impl Drop for Share {
 
 /// A pipe that a command reads: its end, and ours, which never blocks.
 pub(crate) fn input() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (theirs, ours) = io::pipe()?;
     ioctl_fionbio(&ours, true)?;
-    Ok((theirs, ours))
+    Ok((theirs.into(), ours.into()))
 }
 
 /// A pipe that a command writes: its end, and ours, which never blocks, with the share it took.
 pub(crate) fn output(budget: &Budget) -> io::Result<(OwnedFd, OwnedFd, Option<Share>)> {
-    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (ours, theirs) = io::pipe()?;
     ioctl_fionbio(&ours, true)?;
     let share = budget.share().filter(|_| raise(&ours));
-    Ok((theirs, ours, share))
+    Ok((theirs.into(), ours.into(), share))
 }
 
 #[cfg(target_os = "linux")]
-fn raise(pipe: &OwnedFd) -> bool {
+fn raise(pipe: &PipeReader) -> bool {
     rustix::pipe::fcntl_setpipe_size(pipe, LARGE).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn raise(_: &OwnedFd) -> bool {
+fn raise(_: &PipeReader) -> bool {
     false
 }
 

@@ -139,7 +139,7 @@ pub(crate) struct Opened {
 
 /// Opens a pseudo terminal of this size.
 pub(crate) fn open(size: Size) -> io::Result<Opened> {
-    let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    let ours = open_near()?;
     rustix::pty::grantpt(&ours)?;
     rustix::pty::unlockpt(&ours)?;
     let name = rustix::pty::ptsname(&ours, Vec::new())?;
@@ -150,18 +150,38 @@ pub(crate) fn open(size: Size) -> io::Result<Opened> {
     Ok(Opened { ours, theirs, path })
 }
 
+#[cfg(target_os = "linux")]
+fn open_near() -> io::Result<OwnedFd> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    Ok(rustix::pty::openpt(flags)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_near() -> io::Result<OwnedFd> {
+    let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    rustix::io::fcntl_setfd(&ours, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(ours)
+}
+
 /// Opens the far end: through the near one where the system can, because the name may be that of
 /// another mount's device.
 fn open_far(ours: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
-    #[cfg(target_os = "linux")]
-    {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        if let Ok(far) = rustix::pty::ioctl_tiocgptpeer(ours, flags) {
-            return Ok(far);
-        }
+    if let Some(far) = peer(ours) {
+        return Ok(far);
     }
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+#[cfg(target_os = "linux")]
+fn peer(ours: &OwnedFd) -> Option<OwnedFd> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    rustix::pty::ioctl_tiocgptpeer(ours, flags).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn peer(_: &OwnedFd) -> Option<OwnedFd> {
+    None
 }
 
 fn set_size(terminal: BorrowedFd<'_>, size: Size) -> io::Result<()> {

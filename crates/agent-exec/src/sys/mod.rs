@@ -1,13 +1,20 @@
 //! The system calls of a spawn that no safe library offers; what they are for is decided in
 //! `spawn`.
 
+#[cfg(target_os = "linux")]
 mod clone;
+#[cfg(target_os = "linux")]
 mod program;
+#[cfg(target_os = "linux")]
 mod reset;
 mod wait;
 mod watch;
 
+#[cfg(target_os = "linux")]
 pub(crate) use clone::{Address, Clone, clone3, fork};
+#[cfg(target_os = "linux")]
 pub(crate) use program::{Identity, Join, Program, RECORD, Stage, Strings};
-pub(crate) use wait::{collect, wait};
+pub(crate) use wait::collect;
+#[cfg(target_os = "linux")]
+pub(crate) use wait::wait;
 pub(crate) use watch::watch;

@@ -17,11 +17,15 @@ pub(crate) fn collect(pid: u32) -> io::Result<Option<Exit>> {
     wait4(pid, libc::WNOHANG)
 }
 
+/// Bytes in the unit of `ru_maxrss`.
+const UNIT: u64 = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+
 /// Collects a child of this process; blocks until it has ended.
 ///
 /// # Errors
 ///
 /// As [`collect`].
+#[cfg(target_os = "linux")]
 pub(crate) fn wait(pid: u32) -> io::Result<()> {
     wait4(pid, 0).map(drop)
 }
@@ -46,7 +50,7 @@ fn wait4(pid: u32, options: c_int) -> io::Result<Option<Exit>> {
         status: status_of(status),
         at: SystemTime::now(),
         cpu_time: duration(usage.ru_utime) + duration(usage.ru_stime),
-        peak_memory_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0).saturating_mul(1024),
+        peak_memory_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0).saturating_mul(UNIT),
     }))
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::task::Poll;
 use std::time::Duration;
 
-use agent_exec::{Command, ExitStatus};
+use agent_exec::{Command, ExitStatus, Launcher};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -62,6 +62,17 @@ async fn commands_that_fail_and_commands_that_run_do_not_disturb_each_other() {
     timeout(LONG, started.join_all()).await.unwrap();
 }
 
+/// Waits until nothing of a launcher's command is left.
+async fn settled(launcher: &Launcher, id: Uuid) {
+    let settled = async {
+        // Told at the end of the spawn, and when the leader was collected, which is the last.
+        while launcher.children().owns(1) || !processes_of(id).is_empty() {
+            launcher.children().changed().await;
+        }
+    };
+    timeout(LONG, settled).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_command_whose_caller_left_is_killed_and_collected() {
     for way in Way::ALL {
@@ -76,12 +87,25 @@ async fn a_command_whose_caller_left_is_killed_and_collected() {
         let polled = std::future::poll_fn(|cx| Poll::Ready(spawn.as_mut().poll(cx))).await;
         assert!(polled.is_pending());
         drop(spawn);
-        let settled = async {
-            // Registered at the end of the spawn, forgotten when it was collected.
-            while launcher.children().owns(1) || !processes_of(id).is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+        settled(&launcher, id).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_may_leave_at_any_moment() {
+    for way in Way::ALL {
+        for delay in 0..40 {
+            let launcher = way.plain();
+            let mut endless = sh("sleep 300 & exec sleep 300");
+            endless.env.set("WORKSPACE_PROCESS_ID", endless.id.to_string());
+            let id = endless.id;
+            let delay = Duration::from_micros(delay * 50);
+            if let Ok(spawned) = timeout(delay, launcher.spawn(endless)).await {
+                let child = spawned.unwrap();
+                child.tree.kill().await;
+                child.wait().await;
             }
-        };
-        timeout(LONG, settled).await.unwrap();
+            settled(&launcher, id).await;
+        }
     }
 }
