@@ -241,6 +241,19 @@ mod tests {
     }
 
     #[test]
+    fn the_table_is_read_from_an_id_upward_and_round() {
+        let me = std::process::id();
+        let all = pids(me).unwrap();
+        assert_eq!(all.first(), Some(&me));
+        let (above, below): (Vec<u32>, Vec<u32>) = all.iter().partition(|pid| **pid >= me);
+        assert_eq!([above.as_slice(), &below].concat(), all);
+        assert!(above.is_sorted() && below.is_sorted() && !below.is_empty());
+        let (entry, held) = held_entries(me).unwrap().next().unwrap();
+        assert_eq!(entry.pid, me);
+        send(&held, Signal::CONT).unwrap();
+    }
+
+    #[test]
     fn a_signal_never_reaches_a_process_that_got_the_id_later() {
         let me = Entry::read(std::process::id()).unwrap();
         // SIGKILL to this test would be noticed.

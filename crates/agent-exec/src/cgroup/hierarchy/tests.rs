@@ -1,3 +1,5 @@
+//! Tests of the parent group on plain directories; the kernel's own are in `tests/it`.
+
 use super::*;
 
 fn text(path: &Path) -> String {

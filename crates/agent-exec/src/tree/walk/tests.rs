@@ -1,3 +1,5 @@
+//! Tests of who belongs to a tree, on made-up tables.
+
 use super::*;
 
 /// This process in the tables below.
