@@ -10,13 +10,13 @@ use agent_api::{
 };
 use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
     AgentConn, ByteStream, CapturedOutput, Error, ProcessStreamItem, Reconnect,
     capture::Capture,
-    follow::{follow, is_transient},
+    follow::follow_known,
+    reconnect::{Answer, is_transient},
 };
 
 /// How a command is run.
@@ -202,24 +202,15 @@ impl<'a> Exec<'a> {
     ) -> Result<Self, Error> {
         request.id = request.id.or_else(|| ProcessId::from_uuid(Uuid::new_v4()));
         let has_stderr = request.separate_stderr;
-        let mut pause = Duration::ZERO;
-        let mut lost = None;
-        let started = loop {
-            let error = match agent.start_process(request.clone()).await {
-                Ok(started) => break started,
-                Err(error) => error,
-            };
-            // Before a reply was lost, what is wrong is told at once; from then on, what is in the
-            // way may be what took the reply.
-            let may_run = lost.is_some() || matches!(error, Error::Closed { .. });
-            let since = *lost.get_or_insert_with(Instant::now);
-            let goes_on = may_run && is_transient(&error) && !agent.is_closed();
-            if !goes_on || since.elapsed() >= config.reconnect.give_up_after {
-                return Err(error);
-            }
-            tokio::time::sleep(pause).await;
-            pause = config.reconnect.longer(pause);
+        // Before a reply was lost, what is wrong is told at once; from then on, what is in the way
+        // may be what took the reply.
+        let mut may_run = false;
+        let may_repeat = |error: &Error| {
+            may_run |= matches!(error, Error::Closed { .. });
+            may_run && is_transient(error)
         };
+        let start = || agent.start_process(request.clone());
+        let started = config.reconnect.persist(agent, may_repeat, start).await?;
         Ok(Self { agent, started, has_stderr, config })
     }
 
@@ -242,7 +233,7 @@ impl<'a> Exec<'a> {
     ///
     /// The error of `input`, and those of
     /// [`write_process_input`](AgentConn::write_process_input). After [`Error::Closed`] nobody
-    /// knows how much of a chunk was taken, so it is not sent again.
+    /// knows how much of a chunk was taken, so it is not sent again; what was not sent at all is.
     pub async fn feed(&self, mut input: ByteStream) -> Result<u64, Error> {
         let mut taken = 0;
         while let Some(chunk) = input.next().await {
@@ -254,7 +245,8 @@ impl<'a> Exec<'a> {
                 chunk.advance(usize::try_from(written).expect("no more than the piece has"));
             }
         }
-        match self.agent.close_process_input(self.id()).await {
+        let close = || self.agent.close_process_input(self.id());
+        match self.persist(is_transient, close).await {
             Err(error) if !is_over(&error) => Err(error),
             _ => Ok(taken),
         }
@@ -263,8 +255,9 @@ impl<'a> Exec<'a> {
     /// Writes some of a piece; `None` when the command takes no more.
     async fn write(&self, piece: Bytes) -> Result<Option<u64>, Error> {
         let request = WriteProcessInputRequest::default();
+        let write = || self.agent.write_process_input(self.id(), request, piece.clone());
         let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        match self.agent.write_process_input(self.id(), request, piece).await {
+        match self.persist(Error::is_retryable, write).await {
             Ok(answer) if answer.written_bytes > length => {
                 let why = format!("{} of {length} bytes were written", answer.written_bytes);
                 Err(Error::protocol("write_process_input", why))
@@ -279,7 +272,7 @@ impl<'a> Exec<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`follow`] and [`get_process`](AgentConn::get_process): the process was deleted, or
+    /// Those of [`follow`](crate::follow) and [`get_process`](AgentConn::get_process): the process was deleted, or
     /// the agent was out of reach for longer than [`ExecConfig::reconnect`] allows.
     pub async fn outcome(&self) -> Result<ExecOutcome, Error> {
         let stderr = async {
@@ -290,7 +283,8 @@ impl<'a> Exec<'a> {
         };
         let output = self.capture(OutputStreamName::Output);
         let (output, stderr) = futures_util::future::try_join(output, stderr).await?;
-        let record = self.agent.get_process(self.id()).await?;
+        let ask = || self.agent.get_process(self.id());
+        let record = self.persist(is_transient, ask).await?;
         let exit_code = record.exit_code.ok_or_else(|| {
             Error::protocol("get_process", "a process that exited has no exit code")
         })?;
@@ -302,7 +296,7 @@ impl<'a> Exec<'a> {
     async fn capture(&self, stream: OutputStreamName) -> Result<CapturedOutput, Error> {
         let mut capture = Capture::new(self.config.max_output_bytes);
         let request = StreamProcessOutputRequest { stream, ..Default::default() };
-        let mut items = follow(self.agent, self.id(), request, self.config.reconnect);
+        let mut items = follow_known(self.agent, self.id(), request, self.config.reconnect);
         while let Some(item) = items.next().await {
             match item? {
                 ProcessStreamItem::Output { bytes, .. } => capture.push(bytes),
@@ -324,10 +318,19 @@ impl<'a> Exec<'a> {
     /// Those of [`signal_process`](AgentConn::signal_process), except that nothing is left to kill.
     pub async fn kill(&self) -> Result<(), Error> {
         let request = SignalProcessRequest { signal: "kill".to_owned(), ..Default::default() };
-        match self.agent.signal_process(self.id(), request).await {
+        let kill = || self.agent.signal_process(self.id(), request.clone());
+        match self.persist(is_transient, kill).await {
             Err(error) if !is_over(&error) => Err(error),
             _ => Ok(()),
         }
+    }
+
+    async fn persist<T>(
+        &self,
+        may_repeat: fn(&Error) -> bool,
+        attempt: impl Fn() -> Answer<'a, T>,
+    ) -> Result<T, Error> {
+        self.config.reconnect.persist(self.agent, may_repeat, attempt).await
     }
 }
 

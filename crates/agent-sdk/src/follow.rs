@@ -18,50 +18,17 @@ use std::{
 };
 
 use agent_api::{
-    ErrorCode, OutputStreamName, ProcessId, StreamProcessOutputRequest, StreamStart, close_codes,
+    OutputStreamName, ProcessId, StreamProcessOutputRequest, StreamStart,
     routes::STREAM_PROCESS_OUTPUT,
 };
 use futures_core::Stream;
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use crate::{AgentConn, Error, ProcessStream, ProcessStreamItem, processes::Sequence};
-
-/// How long, and how often, a lost connection is made anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reconnect {
-    /// Pause after the first attempt that failed; each later one is twice as long. The first
-    /// attempt comes at once. 50 ms: a restarted agent listens again after about that time.
-    pub first_pause: Duration,
-    /// Longest pause: 5 s, so that a network that came back is soon used.
-    pub longest_pause: Duration,
-    /// How long to go on without an item before the last error is given: 5 minutes, which is
-    /// longer than a laptop needs to find its network.
-    pub give_up_after: Duration,
-}
-
-impl Reconnect {
-    /// Gives the first loss as an error.
-    pub fn never() -> Self {
-        Self { give_up_after: Duration::ZERO, ..Self::default() }
-    }
-
-    /// The pause that follows a pause.
-    pub(crate) fn longer(&self, pause: Duration) -> Duration {
-        let pause = if pause.is_zero() { self.first_pause } else { pause.saturating_mul(2) };
-        pause.min(self.longest_pause)
-    }
-}
-
-impl Default for Reconnect {
-    fn default() -> Self {
-        Self {
-            first_pause: Duration::from_millis(50),
-            longest_pause: Duration::from_secs(5),
-            give_up_after: Duration::from_secs(300),
-        }
-    }
-}
+use crate::{
+    AgentConn, Error, ProcessStream, ProcessStreamItem, Reconnect, processes::Sequence,
+    reconnect::is_transient,
+};
 
 /// Items of a process's stream across any number of connections; made by [`follow`].
 pub struct Follow<'a> {
@@ -123,13 +90,40 @@ pub fn follow<'a, A>(
 where
     A: Deref<Target: AgentConn> + Send + 'a,
 {
+    follow_from(Connection::New, agent, id, request, reconnect)
+}
+
+/// As [`follow`], of a process that is known to be there: the first connection is one of many.
+pub(crate) fn follow_known<'a, A>(
+    agent: A,
+    id: ProcessId,
+    request: StreamProcessOutputRequest,
+    reconnect: Reconnect,
+) -> Follow<'a>
+where
+    A: Deref<Target: AgentConn> + Send + 'a,
+{
+    let begin = Trouble { since: Instant::now(), pause: Duration::ZERO };
+    follow_from(Connection::Lost(begin), agent, id, request, reconnect)
+}
+
+fn follow_from<'a, A>(
+    connection: Connection,
+    agent: A,
+    id: ProcessId,
+    request: StreamProcessOutputRequest,
+    reconnect: Reconnect,
+) -> Follow<'a>
+where
+    A: Deref<Target: AgentConn> + Send + 'a,
+{
     let follower = Follower {
         agent,
         id,
         stream: request.stream,
         sequence: Sequence::new(request.from),
         reconnect,
-        connection: Connection::New,
+        connection,
         has_exited: false,
     };
     let items = futures_util::stream::try_unfold(follower, |mut follower| async move {
@@ -286,17 +280,5 @@ where
         }
         self.connection = Connection::Lost(next);
         Ok(())
-    }
-}
-
-/// Whether another connection may have what this one lost.
-pub(crate) fn is_transient(error: &Error) -> bool {
-    match error {
-        Error::Closed { code, .. } => code.is_none_or(|code| code == close_codes::GOING_AWAY),
-        Error::Connect { .. } | Error::Timeout { .. } => true,
-        Error::Api { code, .. } => {
-            matches!(code, ErrorCode::Unavailable | ErrorCode::ResourceExhausted)
-        }
-        Error::Protocol { .. } | Error::InvalidArgument { .. } | Error::TooLarge { .. } => false,
     }
 }

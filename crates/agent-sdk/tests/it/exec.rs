@@ -178,6 +178,66 @@ async fn a_start_that_is_refused_is_not_repeated() {
     assert!(begin.elapsed() >= ExecConfig::default().reconnect.give_up_after);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_after_the_start_is_asked_for_again() {
+    let mock = agent(|_| Vec::new());
+    let streams = Mutex::new(vec![
+        Ok(ProcessStream::from_items([exited()])),
+        Ok(ProcessStream::from_items([])),
+        Err(api("stream_process_output", ErrorCode::ResourceExhausted)),
+    ]);
+    mock.on_stream_process_output(move |_, _| streams.lock().pop().unwrap());
+    let records = Mutex::new(vec![
+        Ok(record()),
+        Err(Error::Closed { code: None, reason: "lost".to_owned() }),
+    ]);
+    mock.on_get_process(move |_| records.lock().pop().unwrap());
+    assert_eq!(run(&mock, command("x")).await.exit_code, 137);
+    mock.on_get_process(|_| Err(api("get_process", ErrorCode::Gone)));
+    mock.on_stream_process_output(|_, _| Ok(ProcessStream::from_items([exited()])));
+    let error = exec(&mock, command("x"), None, ExecConfig::default()).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Gone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn input_that_was_not_sent_is_sent_again_and_input_that_was_lost_is_not() {
+    let (mock, input) = echoing(usize::MAX);
+    let refusals = Mutex::new(2);
+    let take = Arc::clone(&input);
+    mock.on_write_process_input(move |_, _, bytes| {
+        let mut refusals = refusals.lock();
+        if *refusals > 0 {
+            *refusals -= 1;
+            return Err(api("write_process_input", ErrorCode::Unavailable));
+        }
+        take.lock().extend(&bytes);
+        Ok(WriteProcessInputResponse { written_bytes: bytes.len() as u64, complete: true })
+    });
+    let config = ExecConfig::default();
+    let outcome = exec(&mock, command("cat"), Some("abc".into()), config).await.unwrap();
+    assert_eq!(outcome.output.to_bytes(), "abc");
+    mock.on_write_process_input(|_, _, _| {
+        Err(Error::Closed { code: None, reason: "lost".to_owned() })
+    });
+    let start = Exec::start(&mock, command("cat"), config).await.unwrap();
+    let before = mock.calls().len();
+    assert!(matches!(start.feed("abc".into()).await, Err(Error::Closed { .. })));
+    assert_eq!(mock.calls().len(), before + 1);
+}
+
+#[tokio::test]
+async fn a_command_may_run_on_any_thread() {
+    fn check<F: Future + Send>(future: F) -> F {
+        future
+    }
+    let mock = agent(|_| vec![exited()]);
+    let agent: &dyn AgentConn = &mock;
+    let input = ByteStream::empty();
+    mock.on_close_process_input(|_| Ok(CloseProcessInputResponse::default()));
+    let run = check(exec(agent, command("x"), Some(input), ExecConfig::default()));
+    assert_eq!(run.await.unwrap().exit_code, 137);
+}
+
 /// An agent whose process takes at most three bytes at once and echoes when its input is closed.
 fn echoing(most: usize) -> (MockAgent, Arc<Mutex<Vec<u8>>>) {
     let mock = agent(|_| Vec::new());

@@ -10,6 +10,7 @@ mod errors;
 mod events;
 #[cfg(feature = "mock")]
 mod exec;
+mod flow;
 #[cfg(feature = "mock")]
 mod follow;
 mod headers;
