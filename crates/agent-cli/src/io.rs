@@ -6,6 +6,8 @@ use std::io::{IsTerminal, Write};
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
 use tokio_util::sync::CancellationToken;
 
+use crate::{Signals, Terminal};
+
 /// Bytes of output that are collected before they are written.
 const STDOUT_BUFFER: usize = 64 * 1024;
 
@@ -20,6 +22,13 @@ pub struct Io {
     pub stdout: BufWriter<Box<dyn AsyncWrite + Send + Unpin>>,
     /// Where everything else goes.
     pub stderr: Box<dyn Write + Send>,
+    /// Where a program that runs on the agent writes its errors; `None` is `stderr`, which then
+    /// holds up everything else when nobody reads it.
+    pub program_stderr: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    /// The terminal that stdin is, if it is one.
+    pub terminal: Option<Terminal>,
+    /// The terminal that stdout is, if it is one.
+    pub screen: Option<Terminal>,
     /// Whether a person sees stdout.
     pub stdout_is_terminal: bool,
     /// Whether a person sees stderr.
@@ -28,6 +37,10 @@ pub struct Io {
     pub colors: bool,
     /// Canceled by SIGINT; the command in progress is then dropped, and its temporary files with it.
     pub interrupt: CancellationToken,
+    /// Where signals come from for a command that handles them itself.
+    pub signals: Signals,
+    /// Whether the terminal is in raw mode, in which a line ending does not return to the left.
+    pub(crate) is_raw: bool,
 }
 
 impl Io {
@@ -39,6 +52,9 @@ impl Io {
         let choice = anstream::AutoStream::choice(&std::io::stdout());
         Self {
             stdin: Some(Box::new(tokio::io::stdin())),
+            program_stderr: Some(Box::new(tokio::io::stderr())),
+            terminal: Terminal::of(std::io::stdin()),
+            screen: Terminal::of(std::io::stdout()),
             colors: choice != anstream::ColorChoice::Never,
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
@@ -55,10 +71,15 @@ impl Io {
             stdin: Some(Box::new(tokio::io::empty())),
             stdout: BufWriter::with_capacity(STDOUT_BUFFER, Box::new(stdout)),
             stderr: Box::new(stderr),
+            program_stderr: None,
+            terminal: None,
+            screen: None,
             stdout_is_terminal: false,
             stderr_is_terminal: false,
             colors: false,
             interrupt: CancellationToken::new(),
+            signals: Signals::default(),
+            is_raw: false,
         }
     }
 }

@@ -30,6 +30,7 @@ mod palette;
 mod progress;
 mod run;
 mod signals;
+mod terminal;
 mod values;
 
 pub use args::{AgentCommand, Args, ColorWhen, Command, GlobalArgs, OutputFormat};
@@ -37,4 +38,5 @@ pub use connect::{Connection, connect};
 pub use error::Error;
 pub use io::{Input, Io};
 pub use run::run;
-pub use signals::until_signaled;
+pub use signals::{LocalSignal, Signals, until_signaled};
+pub use terminal::Terminal;

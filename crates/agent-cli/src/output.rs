@@ -96,6 +96,9 @@ pub(crate) fn report(io: &mut Io, text: impl Display) {
     if io.stderr_is_terminal {
         let kept = |c: char| matches!(c, '\n' | '\t') || !c.is_control();
         text = text.chars().map(|c| if kept(c) { c } else { '?' }).collect();
+        if io.is_raw {
+            text = text.replace('\n', "\r\n");
+        }
     }
     // A message that nobody can receive is nobody's loss.
     let _ = io.stderr.write_all(text.as_bytes());
