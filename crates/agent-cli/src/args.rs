@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{Error, commands, copy::CopyArgs, values};
 
-const ABOUT: &str = "The agent of a workspace at a prompt: its files, its state, its logs.";
+const ABOUT: &str = "The agent of a workspace at a prompt: its files, its processes, its state.";
 
 const EXAMPLES: &str = "\
 Paths on the agent are absolute. Without --target the agent of this machine and user is asked.
@@ -17,8 +17,10 @@ Examples:
   agentctl --target http://10.0.0.7:4040 --token-file token cat /etc/os-release
   agentctl cp -r :/srv/app/logs ./logs
   agentctl grep -i 'todo|fixme' /srv/app --json | jq .matches[].path
+  agentctl exec --workdir /srv/app -- make test
 
-Exit codes: 0 success; 1 the operation failed; 64 bad usage or configuration; 130 interrupted.";
+Exit codes: 0 success; 1 the operation failed; 64 bad usage or configuration; 130 interrupted.
+`exec` ends with the exit code of the program, and with 125 when it failed itself.";
 
 /// Everything that was typed.
 #[derive(Clone, Debug, Parser)]
@@ -164,13 +166,23 @@ pub enum AgentCommand {
     Find(commands::find::FindArgs),
     /// Show where a path leads when its links are followed
     Resolve(commands::resolve::ResolveArgs),
+    /// Run a program on the agent
+    Exec(Box<commands::exec::ExecArgs>),
+    /// List processes, or show all that is known of some
+    Ps(commands::ps::PsArgs),
+    /// Write into the input of a process
+    Input(commands::input::InputArgs),
+    /// Send a signal to a process and its descendants
+    Signal(commands::signal::SignalArgs),
+    /// Kill processes and their descendants
+    Kill(commands::signal::KillArgs),
     /// Say whether the agent serves
     Health(commands::agent::HealthArgs),
     /// Show the agent's state and its history
     #[command(visible_alias = "status")]
     Lifecycle(commands::agent::LifecycleArgs),
-    /// Print the end of the agent's log
-    Logs(commands::agent::LogsArgs),
+    /// Print what a process printed, or the end of the agent's log
+    Logs(commands::logs::LogsArgs),
     /// Print the configuration in effect, without secrets
     Config(commands::agent::ConfigArgs),
     /// Print the agent's metrics in Prometheus' text format
@@ -186,6 +198,12 @@ impl AgentCommand {
             Self::Ping(args) => args.agent.as_deref(),
             _ => None,
         }
+    }
+
+    /// Whether the command runs a program, whose exit code it ends with; its own failures need one
+    /// that can be told apart.
+    pub(crate) fn runs_a_program(&self) -> bool {
+        matches!(self, Self::Exec(_))
     }
 
     /// Whether the command ends by itself when it is interrupted.

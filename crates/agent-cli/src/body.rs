@@ -91,7 +91,12 @@ impl Upload {
     }
 }
 
-fn take_stdin(io: &mut Io) -> Result<Input, Error> {
+/// Takes stdin, which can be done once.
+///
+/// # Errors
+///
+/// [`Error::Usage`] when it is wanted twice.
+pub(crate) fn take_stdin(io: &mut Io) -> Result<Input, Error> {
     io.stdin.take().ok_or_else(|| Error::usage("stdin can be used once"))
 }
 

@@ -2,6 +2,11 @@
 
 use std::{io, path::PathBuf};
 
+/// The exit code of an operation that failed.
+const FAILED: u8 = 1;
+/// The exit code of a failure while a program was to be run, whose own code may well be 1.
+const EXEC_FAILED: u8 = 125;
+
 /// What went wrong, for the person at the prompt.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,6 +61,15 @@ pub enum Error {
     /// What failed was reported when it happened.
     #[error("failed")]
     Reported,
+    /// The program that was run ended with this exit code, which is not 0.
+    #[error("the program ended with exit code {0}")]
+    Status(u8),
+    /// A signal ended the wait for a program; this is the exit code that says so.
+    #[error("the program was left alone")]
+    Abandoned(u8),
+    /// Running a program failed, which the exit code of a program must not be taken for.
+    #[error(transparent)]
+    Exec(Box<Self>),
     /// SIGINT arrived.
     #[error("interrupted")]
     Interrupted,
@@ -63,9 +77,15 @@ pub enum Error {
 
 impl Error {
     /// The code with which the program ends: 0 when the reader of stdout went away, as `head` does,
-    /// 64 for what only other arguments or another configuration can mend, 130 for SIGINT, else 1.
+    /// 64 for what only other arguments or another configuration can mend, 130 for SIGINT, that of
+    /// a program that was run, else 1, or 125 where it could be that of a program.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Status(code) | Self::Abandoned(code) => *code,
+            Self::Exec(error) => match error.exit_code() {
+                FAILED if !matches!(**error, Self::Status(_)) => EXEC_FAILED,
+                code => code,
+            },
             Self::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Usage(_) | Self::Agent(agent_sdk::Error::InvalidArgument { .. }) => 64,
             Self::Interrupted => 130,
@@ -76,7 +96,7 @@ impl Error {
             | Self::Stdin(_)
             | Self::Stdout(_)
             | Self::Incomplete { .. }
-            | Self::Reported => 1,
+            | Self::Reported => FAILED,
         }
     }
 
@@ -84,13 +104,23 @@ impl Error {
     pub(crate) fn report(&self) -> Option<String> {
         match self {
             Self::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe => None,
-            Self::Interrupted | Self::Reported => None,
+            Self::Interrupted | Self::Reported | Self::Status(_) | Self::Abandoned(_) => None,
+            Self::Exec(error) => error.report(),
             // The sentence of the agent's library already has its detail in parentheses.
             Self::Agent(error) => Some(with_fields(error)),
             other => {
                 let causes = agent_sdk::api::causes(std::error::Error::source(other));
                 Some(causes.map_or_else(|| other.to_string(), |why| format!("{other}: {why}")))
             }
+        }
+    }
+
+    /// Tells whether a person ended the run and does not want to wait for anything.
+    pub(crate) fn is_impatient(&self) -> bool {
+        match self {
+            Self::Interrupted | Self::Abandoned(_) => true,
+            Self::Exec(error) => error.is_impatient(),
+            _ => false,
         }
     }
 
@@ -147,6 +177,7 @@ mod tests {
 
     #[test]
     fn an_error_has_an_exit_code_and_a_sentence() {
+        let exec = |error| Error::Exec(Box::new(error));
         let cases = [
             (Error::usage("no"), 64, Some("no")),
             (Error::Interrupted, 130, None),
@@ -164,6 +195,13 @@ mod tests {
             ),
             (Error::unsuitable(":/a", "is a directory"), 1, Some(":/a: is a directory")),
             (Error::Incomplete { failed: 1, total: 3 }, 1, Some("1 of 3 could not be copied")),
+            (Error::Status(7), 7, None),
+            (Error::Abandoned(143), 143, None),
+            (exec(Error::Status(1)), 1, None),
+            (exec(Error::unsuitable("x", "is odd")), 125, Some("x: is odd")),
+            (exec(Error::usage("no")), 64, Some("no")),
+            (exec(Error::Interrupted), 130, None),
+            (exec(Error::Stdout(ErrorKind::BrokenPipe.into())), 0, None),
         ];
         for (error, code, sentence) in cases {
             assert_eq!(error.exit_code(), code, "{error}");

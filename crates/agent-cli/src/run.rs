@@ -21,7 +21,7 @@ pub async fn run<T: Into<OsString> + Clone>(
     io: &mut Io,
     connect: impl FnOnce(&GlobalArgs, Option<&str>) -> Result<Connection, Error>,
 ) -> u8 {
-    let args = match Args::try_parse_from(arguments) {
+    let mut args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
         Err(error) => return explain(&error, io).await,
     };
@@ -29,10 +29,18 @@ pub async fn run<T: Into<OsString> + Clone>(
         Command::Completions(completions) => {
             commands::completions::run(completions, &mut output(&args.global, io)).await
         }
-        Command::Agent(command) => match connect(&args.global, command.target()) {
-            Ok(connection) => with_agent(&args.global, command, &connection, io).await,
-            Err(error) => Err(error),
-        },
+        Command::Agent(command) => {
+            let runs_a_program = command.runs_a_program();
+            if runs_a_program {
+                // It is how long the program may run, which says nothing about single answers.
+                args.global.timeout = None;
+            }
+            let result = match connect(&args.global, command.target()) {
+                Ok(connection) => with_agent(&args.global, command, &connection, io).await,
+                Err(error) => Err(error),
+            };
+            result.map_err(|e| if runs_a_program { Error::Exec(Box::new(e)) } else { e })
+        }
     };
     finish(result, io).await
 }
@@ -81,7 +89,7 @@ async fn with_agent(
 async fn finish(result: Result<(), Error>, io: &mut Io) -> u8 {
     // After an interrupt nobody should wait for a reader of stdout that does not read.
     let flushed = match &result {
-        Err(Error::Interrupted) => Ok(()),
+        Err(error) if error.is_impatient() => Ok(()),
         _ => io.stdout.flush().await.map_err(Error::Stdout),
     };
     match result.and(flushed) {

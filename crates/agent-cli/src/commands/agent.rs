@@ -1,10 +1,9 @@
-//! `health`, `lifecycle`, `logs`, `config`, `metrics`: what the agent says about itself.
+//! `health`, `lifecycle`, `config`, `metrics`: what the agent says about itself.
 
 use agent_sdk::{
     AgentConn,
-    api::{Health, Lifecycle, Timestamp},
+    api::{Health, Lifecycle},
 };
-use futures_util::StreamExt as _;
 use serde::Serialize;
 
 use crate::{Error, format::human_time, output::Output, palette::Part};
@@ -20,14 +19,6 @@ const LIFECYCLE_EXAMPLES: &str = "\
 Examples:
   agentctl lifecycle
   agentctl status --json | jq -r .state";
-
-const LOGS_EXAMPLES: &str = "\
-The log has one JSON object a line. Without --after up to 10 MiB from its end are printed.
-
-Examples:
-  agentctl logs | tail -n 20
-  agentctl logs | jq -r 'select(.level == \"WARN\") | .message'
-  agentctl logs --after 2026-01-31T12:00:00Z";
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:
@@ -46,15 +37,6 @@ pub struct HealthArgs {}
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = LIFECYCLE_EXAMPLES)]
 pub struct LifecycleArgs {}
-
-/// Arguments of `logs`.
-#[derive(Clone, Debug, clap::Args)]
-#[command(after_help = LOGS_EXAMPLES)]
-pub struct LogsArgs {
-    /// Print rotated logs that were modified at this RFC 3339 time or later too
-    #[arg(long, value_name = "TIME")]
-    after: Option<Timestamp>,
-}
 
 /// Arguments of `config`.
 #[derive(Clone, Debug, clap::Args)]
@@ -103,18 +85,6 @@ fn word<T: Serialize>(value: &T) -> String {
         Ok(serde_json::Value::String(word)) => word.replace('_', " "),
         _ => "unknown".to_owned(),
     }
-}
-
-pub(crate) async fn logs(
-    args: &LogsArgs,
-    conn: &dyn AgentConn,
-    out: &mut Output<'_>,
-) -> Result<(), Error> {
-    let mut log = conn.get_debug_logs(args.after).await?;
-    while let Some(chunk) = log.next().await {
-        out.bytes(&chunk?).await?;
-    }
-    Ok(())
 }
 
 pub(crate) async fn config(conn: &dyn AgentConn, out: &mut Output<'_>) -> Result<(), Error> {

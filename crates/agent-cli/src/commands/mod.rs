@@ -5,15 +5,24 @@ pub(crate) mod agent;
 pub(crate) mod cat;
 pub(crate) mod completions;
 pub(crate) mod edit;
+pub(crate) mod exec;
+mod feed;
 pub(crate) mod find;
 pub(crate) mod grep;
 mod grep_lines;
+pub(crate) mod input;
+pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod ping;
 mod ping_summary;
+mod process_id;
+pub(crate) mod ps;
+mod ps_table;
 pub(crate) mod read;
 pub(crate) mod resolve;
+pub(crate) mod signal;
 pub(crate) mod stat;
+mod stream_lines;
 pub(crate) mod tree;
 pub(crate) mod write;
 
@@ -42,9 +51,14 @@ pub(crate) async fn run(
         AgentCommand::Grep(args) => grep::run(args, conn, out).await,
         AgentCommand::Find(args) => find::run(args, conn, out).await,
         AgentCommand::Resolve(args) => resolve::run(args, conn, out).await,
+        AgentCommand::Exec(args) => exec::run(args, conn, out).await,
+        AgentCommand::Ps(args) => ps::run(args, conn, out).await,
+        AgentCommand::Input(args) => input::run(args, conn, out).await,
+        AgentCommand::Signal(args) => signal::signal(args, conn, out).await,
+        AgentCommand::Kill(args) => signal::kill(args, conn, out).await,
         AgentCommand::Health(_) => agent::health(conn, out).await,
         AgentCommand::Lifecycle(_) => agent::lifecycle(conn, out).await,
-        AgentCommand::Logs(args) => agent::logs(args, conn, out).await,
+        AgentCommand::Logs(args) => logs::run(args, conn, out).await,
         AgentCommand::Config(_) => agent::config(conn, out).await,
         AgentCommand::Metrics(_) => agent::metrics(conn, out).await,
         AgentCommand::Ping(args) => ping::run(args, conn, agent, out).await,

@@ -30,17 +30,37 @@ fn the_document_lists_every_command() {
     assert_eq!(listed, names);
 }
 
+/// Checks that the words in back quotes have an option.
+#[track_caller]
+fn check_listed(option: &clap::Arg, words: &[&str]) {
+    let is_listed =
+        |name: &str| words.iter().any(|words| words.split(' ').any(|word| word == name));
+    let long = format!("--{}", option.get_long().unwrap());
+    assert!(is_listed(&long), "{long}");
+    if let Some(short) = option.get_short() {
+        assert!(is_listed(&format!("-{short}")), "-{short}");
+    }
+}
+
 #[test]
 fn the_document_lists_every_global_option() {
     let cells = ["Finding the agent", "Output"].map(first_cells).concat();
     let words: Vec<_> = cells.into_iter().flat_map(quoted).collect();
-    let command = agent_cli::Args::command();
-    for option in command.get_arguments() {
-        let long = format!("--{}", option.get_long().unwrap());
-        let is_listed = words.iter().any(|words| words.split(' ').any(|word| word == long));
-        assert!(is_listed, "{long}");
-        if let Some(short) = option.get_short() {
-            assert!(words.contains(&format!("-{short}").as_str()), "-{short}");
+    for option in agent_cli::Args::command().get_arguments() {
+        check_listed(option, &words);
+    }
+}
+
+#[test]
+fn the_document_lists_every_option_of_exec_and_logs() {
+    for name in ["exec", "logs"] {
+        let (_, section) = DOCUMENT.split_once(&format!("### `{name}`\n")).unwrap();
+        let section = section.split("\n##").next().unwrap();
+        let command = agent_cli::Args::command();
+        let command = command.find_subcommand(name).unwrap();
+        let is_own = |option: &&clap::Arg| option.get_id() != "target";
+        for option in command.get_opts().filter(is_own) {
+            check_listed(option, &quoted(section));
         }
     }
 }

@@ -136,7 +136,7 @@ async fn warnings_are_for_people() {
 }
 
 /// A stdout that fails with this error number.
-struct Failing(i32);
+pub(crate) struct Failing(pub(crate) i32);
 
 impl AsyncWrite for Failing {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {

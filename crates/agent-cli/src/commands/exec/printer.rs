@@ -1,0 +1,188 @@
+//! What a program prints, on its way to stdout and stderr, until it has exited.
+
+use agent_sdk::{
+    AgentConn, Error as SdkError, ProcessStreamItem, Reconnect,
+    api::{
+        ErrorCode, OutputStreamName, ProcessExited, ProcessId, StreamProcessOutputRequest,
+        StreamStart,
+    },
+    follow,
+};
+use futures_util::{
+    Stream, StreamExt as _,
+    stream::{self, BoxStream, SelectAll},
+};
+use tokio::{io::AsyncWriteExt as _, sync::mpsc};
+
+use crate::{
+    Error,
+    commands::{
+        feed::PAUSES,
+        stream_lines::{self, Lines},
+    },
+    output::Output,
+};
+
+/// Something to print.
+enum Event {
+    Item(OutputStreamName, Result<ProcessStreamItem, SdkError>),
+    /// The stream has nothing more.
+    End(OutputStreamName),
+    Remark(String),
+}
+
+/// The streams of one program.
+pub(super) struct Printer<'a> {
+    events: SelectAll<BoxStream<'a, Event>>,
+    output: Shown,
+    /// `None` when stderr is part of the output.
+    stderr: Option<Shown>,
+}
+
+/// One stream and how far it is.
+struct Shown {
+    lines: Lines,
+    exit: Option<ProcessExited>,
+}
+
+impl Shown {
+    fn new(stream: OutputStreamName) -> Self {
+        Self { lines: Lines::new(stream), exit: None }
+    }
+}
+
+impl<'a> Printer<'a> {
+    pub(super) fn new(
+        conn: &'a dyn AgentConn,
+        id: ProcessId,
+        has_stderr: bool,
+        remarks: mpsc::Receiver<String>,
+    ) -> Self {
+        let remarks = stream::unfold(remarks, async |mut remarks| {
+            Some((Event::Remark(remarks.recv().await?), remarks))
+        });
+        let mut events = SelectAll::new();
+        events.push(remarks.boxed());
+        events.push(stream_events(conn, id, OutputStreamName::Output).boxed());
+        let stderr = has_stderr.then(|| {
+            events.push(stream_events(conn, id, OutputStreamName::Stderr).boxed());
+            Shown::new(OutputStreamName::Stderr)
+        });
+        Self { events, output: Shown::new(OutputStreamName::Output), stderr }
+    }
+
+    /// Prints everything until the exit, and everything that the leader wrote before it.
+    pub(super) async fn run(mut self, out: &mut Output<'_>) -> Result<ProcessExited, Error> {
+        while let Some(event) = self.events.next().await {
+            match event {
+                Event::Remark(text) => out.problem(text),
+                Event::End(stream) if self.shown(stream).exit.is_none() => break,
+                Event::End(_) => {}
+                Event::Item(stream, item) => {
+                    let item = item?;
+                    self.print(&item, stream, out).await?;
+                    if let ProcessStreamItem::Exited(exited) = item {
+                        self.shown(stream).exit = Some(exited);
+                    }
+                }
+            }
+            let has_all = self.stderr.as_ref().is_none_or(|stderr| stderr.exit.is_some());
+            if let (true, Some(exited)) = (has_all, self.output.exit.clone()) {
+                self.finish(out).await?;
+                return Ok(exited);
+            }
+        }
+        let message = "the stream ended before the process did".to_owned();
+        Err(Error::Refused { operation: "stream_process_output", message })
+    }
+
+    fn shown(&mut self, stream: OutputStreamName) -> &mut Shown {
+        match (&mut self.stderr, stream) {
+            (Some(stderr), OutputStreamName::Stderr) => stderr,
+            _ => &mut self.output,
+        }
+    }
+
+    async fn print(
+        &mut self,
+        item: &ProcessStreamItem,
+        stream: OutputStreamName,
+        out: &mut Output<'_>,
+    ) -> Result<(), Error> {
+        if out.json {
+            out.bytes(self.shown(stream).lines.write(item)?.as_bytes()).await?;
+            return out.flush().await;
+        }
+        if let Some(remark) = stream_lines::remark(item, stream) {
+            out.problem(remark);
+        }
+        match stream_lines::output(item) {
+            Some(bytes) if stream == OutputStreamName::Stderr => print_error(bytes, out).await,
+            Some(bytes) => {
+                out.bytes(bytes).await?;
+                out.flush().await?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self, out: &mut Output<'_>) -> Result<(), Error> {
+        for shown in std::iter::once(&mut self.output).chain(&mut self.stderr) {
+            // Nothing is held unless lines were written.
+            out.bytes(shown.lines.take_held()?.as_bytes()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints to stderr; that nobody reads it is no reason to end.
+async fn print_error(bytes: &[u8], out: &mut Output<'_>) {
+    match &mut out.io.program_stderr {
+        Some(stderr) => {
+            let _ = stderr.write_all(bytes).await;
+            let _ = stderr.flush().await;
+        }
+        None => {
+            let _ = out.io.stderr.write_all(bytes);
+        }
+    }
+}
+
+/// What comes from one stream. The exit of a stream that is read to its end came before.
+fn stream_events(
+    conn: &dyn AgentConn,
+    id: ProcessId,
+    name: OutputStreamName,
+) -> impl Stream<Item = Event> + Send {
+    let items = from_the_start(conn, id, name).map(move |item| Event::Item(name, item));
+    items.chain(stream::once(async move { Event::End(name) }))
+}
+
+/// Follows a stream from its first byte; unlike `follow`, it also tries the first connection again.
+fn from_the_start(
+    conn: &dyn AgentConn,
+    id: ProcessId,
+    name: OutputStreamName,
+) -> impl Stream<Item = Result<ProcessStreamItem, SdkError>> + Send {
+    let request = StreamProcessOutputRequest { stream: name, from: StreamStart::default() };
+    let open = async move {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let mut items = follow(conn, id, request, Reconnect::default());
+            let first = items.next().await;
+            match (&first, pauses.next()) {
+                (Some(Err(error)), Some(pause)) if may_pass(error) => {
+                    tokio::time::sleep(pause).await;
+                }
+                _ => return stream::iter(first).chain(items),
+            }
+        }
+    };
+    stream::once(open).flatten()
+}
+
+/// Whether the next attempt may succeed where this one did not.
+fn may_pass(error: &SdkError) -> bool {
+    matches!(error.code(), ErrorCode::Unavailable | ErrorCode::ResourceExhausted)
+}

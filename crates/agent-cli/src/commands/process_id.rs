@@ -1,0 +1,95 @@
+//! Which process a person means: an id, or the beginning of one; not what is done with it.
+
+use agent_sdk::{
+    AgentConn,
+    api::{ListProcessesRequest, ProcessId, limits::MAX_PROCESS_LIST},
+};
+
+use crate::Error;
+
+/// Letters of an id that are shown, unless more are needed to tell two apart.
+const SHOWN: usize = 8;
+
+/// Finds the process whose id the text is or begins; the agent is only asked for a beginning.
+///
+/// # Errors
+///
+/// [`Error::Usage`] when no id begins like this, [`Error::Unsuitable`] when none or several of the
+/// [`MAX_PROCESS_LIST`] processes do that the caller sees first.
+pub(crate) async fn find(conn: &dyn AgentConn, text: &str) -> Result<ProcessId, Error> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let begins_an_id = text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    if text.is_empty() || !begins_an_id {
+        return Err(Error::usage(format!(
+            "`{text}` is not the id of a process, nor its beginning"
+        )));
+    }
+    let list = conn.list_processes(ListProcessesRequest { limit: MAX_PROCESS_LIST }).await?;
+    matching(text, list.processes.iter().map(|process| process.id))
+}
+
+fn matching(prefix: &str, ids: impl Iterator<Item = ProcessId>) -> Result<ProcessId, Error> {
+    let prefix = prefix.to_ascii_lowercase();
+    let mut found = ids.filter(|id| id.to_string().starts_with(&prefix));
+    match (found.next(), found.count()) {
+        (Some(id), 0) => Ok(id),
+        (Some(_), others) => {
+            let reason = format!("begins the ids of {} processes", others + 1);
+            Err(Error::unsuitable(prefix, reason))
+        }
+        (None, _) => Err(Error::unsuitable(prefix, "no process has an id that begins like this")),
+    }
+}
+
+/// How many letters of these ids tell each from all the others; at least eight.
+pub(crate) fn shown_letters(ids: &[ProcessId]) -> usize {
+    let mut texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    texts.sort_unstable();
+    let common =
+        |pair: &[String]| pair[0].bytes().zip(pair[1].bytes()).take_while(|(a, b)| a == b).count();
+    texts.windows(2).map(|pair| common(pair) + 1).max().unwrap_or(SHOWN).max(SHOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDS: [&str; 3] = [
+        "5f0c2a3e-8a8f-4d3c-9b53-6f5f6a0d2c11",
+        "5f0c2a3e-8b00-4d3c-9b53-6f5f6a0d2c11",
+        "aaaaaaaa-8a8f-4d3c-9b53-6f5f6a0d2c11",
+    ];
+
+    fn ids() -> Vec<ProcessId> {
+        IDS.iter().map(|id| id.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_beginning_that_only_one_id_has_is_enough() {
+        for (prefix, expected) in [("a", IDS[2]), ("AAAA", IDS[2]), ("5f0c2a3e-8b", IDS[1])] {
+            let found = matching(prefix, ids().into_iter()).unwrap();
+            assert_eq!(found.to_string(), expected, "{prefix}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_of_none_or_several_is_refused() {
+        for (prefix, reason) in [
+            ("5f0c", "5f0c: begins the ids of 2 processes"),
+            ("b", "b: no process has an id that begins like this"),
+        ] {
+            let error = matching(prefix, ids().into_iter()).unwrap_err();
+            assert_eq!(error.report().as_deref(), Some(reason));
+        }
+    }
+
+    #[test]
+    fn enough_letters_are_shown_to_tell_ids_apart() {
+        let ids = ids();
+        for (range, expected) in [(0..0, 8), (0..1, 8), (1..3, 8), (0..3, 11)] {
+            assert_eq!(shown_letters(&ids[range]), expected);
+        }
+    }
+}
