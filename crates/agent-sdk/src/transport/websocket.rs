@@ -53,6 +53,9 @@ const PART_BYTES: usize = 16 * 1024;
 /// Bytes that are taken from the socket at once.
 const READ_BYTES: usize = 64 * 1024;
 
+/// Bytes of pongs that wait for a peer which asks for them and does not take them.
+const MAX_UNWRITTEN: usize = 4 * 1024;
+
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// A message with content.
@@ -88,6 +91,7 @@ impl Messages {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
             .write_buffer_size(0)
+            .max_write_buffer_size(MAX_UNWRITTEN)
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
         let stream = TokioIo::new(stream);
