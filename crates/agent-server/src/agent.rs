@@ -17,6 +17,7 @@ use agent_api::AgentInfo;
 use agent_exec::Children;
 use agent_files::Files;
 use agent_http::{Access, Listener, Peer, Server, Trust};
+use agent_proc::Processes;
 use parking_lot::Mutex;
 use tokio::{io::DuplexStream, task::spawn_blocking, time::timeout};
 use tracing::{info, warn};
@@ -64,6 +65,8 @@ pub enum Stopped {
     Cut,
 }
 
+/// The part of `request_grace` in which requests that wait get their answers.
+const ANSWER_TIME: Duration = Duration::from_millis(500);
 /// Longest time that capabilities get to stop.
 const SERVICES_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest wait for what is killed; short, because a person or a platform waits for the end.
@@ -158,6 +161,12 @@ impl Agent {
         &self.services.files
     }
 
+    /// The agent's processes, as its routes serve them; whoever wants to hear of their ends takes
+    /// [`Processes::events`].
+    pub fn processes(&self) -> &Processes {
+        &self.services.processes
+    }
+
     /// The agent's diagnostics.
     pub fn diagnostics(&self) -> &Diagnostics {
         &self.services.debug
@@ -210,7 +219,7 @@ impl Agent {
         self.unlink_sockets();
         self.services.scripts.end_cron();
         info!("shutting down");
-        let is_drained = timeout(self.request_grace, self.server.drained()).await.is_ok();
+        let is_drained = self.drain_requests().await;
         // A connection without a request has nothing to lose, so cutting it is no fault.
         let close_timeout = if is_drained { CLOSE_TIMEOUT } else { Duration::ZERO };
         self.server.shutdown(close_timeout).await;
@@ -218,6 +227,17 @@ impl Agent {
         self.services.lifecycles.record(Event::Stopped(outcome));
         let is_ended = timeout(SERVICES_TIMEOUT, self.services.shutdown()).await.is_ok();
         if is_drained && is_ended { Stopped::Clean } else { Stopped::Cut }
+    }
+
+    /// Lets open requests finish; those that wait for a process get their answer just before the
+    /// time is over. Answers whether none is left.
+    async fn drain_requests(&self) -> bool {
+        let answer_time = ANSWER_TIME.min(self.request_grace / 2);
+        if timeout(self.request_grace - answer_time, self.server.drained()).await.is_ok() {
+            return true;
+        }
+        self.services.processes.end_waits();
+        timeout(answer_time, self.server.drained()).await.is_ok()
     }
 
     fn unlink_sockets(&self) {

@@ -1,9 +1,10 @@
 //! Which services the agent consists of, and what each is told; how they are reached is `api.rs`.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, sync::Arc};
 
 use agent_exec::{Launcher, Priority};
 use agent_files::Files;
+use agent_proc::Processes;
 use tokio::{runtime::Handle, task::spawn_blocking};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -27,6 +28,7 @@ pub(crate) struct Services {
     pub(crate) debug: Diagnostics,
     pub(crate) files: Files,
     pub(crate) launcher: Launcher,
+    pub(crate) processes: Processes,
     pub(crate) scripts: Scripts,
     tasks: TaskTracker,
 }
@@ -42,7 +44,9 @@ impl Services {
     ) -> Self {
         let launcher = launcher(config, agent_id);
         let sessions = Sessions::new(config, secrets);
-        let metrics = Metrics::new(lifecycles.clone(), logs.clone());
+        let processes =
+            Processes::new(processes(config), launcher.clone(), Arc::new(sessions.clone()));
+        let metrics = Metrics::new(lifecycles.clone(), logs.clone(), processes.clone());
         let (runs, counts) = (lifecycles.script_runs().clone(), metrics.scripts().clone());
         Self {
             debug: Diagnostics::new(config, logs.clone()),
@@ -53,6 +57,7 @@ impl Services {
             }),
             scripts: Scripts::new(config, launcher.clone(), sessions, runs, counts),
             launcher,
+            processes,
             metrics,
             lifecycles,
             tasks: TaskTracker::new(),
@@ -62,6 +67,7 @@ impl Services {
     /// Begins what belongs to the start while every operation answers already: secrets are written,
     /// start scripts run, the state follows, scripts begin to run by the clock.
     pub(crate) fn start(&self, secrets: Secrets) {
+        self.tasks.spawn(follow_processes(self.processes.clone()));
         if secrets.have_files() || self.scripts.have_start() {
             self.tasks.spawn(self.clone().run_start(secrets));
         } else {
@@ -84,12 +90,17 @@ impl Services {
     /// Stops every capability at the same time: what has begun ends, nothing new begins.
     pub(crate) async fn shutdown(&self) {
         self.tasks.close();
-        tokio::join!(self.files.shutdown(), self.scripts.shutdown(), self.tasks.wait());
+        tokio::join!(
+            self.files.shutdown(),
+            self.processes.shutdown(),
+            self.scripts.shutdown(),
+            self.tasks.wait()
+        );
     }
 
     /// Kills what is left of every tree that the agent started.
     pub(crate) async fn cut(&self) {
-        self.scripts.cut().await;
+        tokio::join!(self.processes.kill_all(), self.scripts.cut());
     }
 
     /// Begins to kill what is left, where nobody can wait for it.
@@ -99,6 +110,30 @@ impl Services {
             let services = self.clone();
             self.tasks.spawn_on(async move { services.cut().await }, &runtime);
         }
+    }
+}
+
+/// Takes over the processes that an earlier agent left.
+async fn follow_processes(processes: Processes) {
+    if let Err(error) = processes.start().await {
+        let error = agent_api::causes(Some(&error));
+        tracing::warn!(error, "cannot read the processes of an earlier agent");
+    }
+}
+
+fn processes(config: &Config) -> agent_proc::Config {
+    let settings = config.processes;
+    agent_proc::Config {
+        directory: config.directory.clone(),
+        output_quota_bytes: settings.output_quota.0,
+        total_output_quota_bytes: settings.total_output_quota.0,
+        max_running: settings.max_running,
+        kill_grace: settings.kill_grace,
+        retention: settings.retention,
+        max_exited: settings.max_exited,
+        tombstones: settings.tombstones,
+        max_tombstones: settings.max_tombstones,
+        ..agent_proc::Config::new(&config.state_dir, &config.home)
     }
 }
 

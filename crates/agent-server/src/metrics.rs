@@ -3,6 +3,7 @@
 
 mod exposition;
 pub(crate) mod http;
+mod processes;
 mod scripts;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 };
 
 use agent_http::Observer;
+use agent_proc::Processes;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
@@ -25,6 +27,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use processes::ProcessesCollector;
 pub(crate) use scripts::ScriptMetrics;
 
 use crate::{
@@ -70,7 +73,7 @@ const REQUEST_SECONDS: [f64; 14] =
 
 impl Metrics {
     /// Counts for an agent that starts now.
-    pub fn new(lifecycles: Lifecycles, logs: Logs) -> Self {
+    pub fn new(lifecycles: Lifecycles, logs: Logs, processes: Processes) -> Self {
         let mut registry = Registry::default();
         let requests = Family::default();
         registry.register("agent_http_requests", "Requests answered", Family::clone(&requests));
@@ -97,6 +100,7 @@ impl Metrics {
             started: seconds_since_epoch(),
         }));
         registry.register_collector(Box::new(ProcessCollector));
+        registry.register_collector(Box::new(ProcessesCollector::new(processes)));
         let scripts = ScriptMetrics::default();
         scripts.register(&mut registry);
         let shared = Shared { registry, requests, request_seconds, connections, streams, scripts };

@@ -186,7 +186,7 @@ mod tests {
         ];
         for (value, expected) in cases {
             let expected = expected.map(OsString::from);
-            assert_eq!(variable("N", value.as_bytes()), expected, "{:.9}", value);
+            assert_eq!(variable("N", value.as_bytes()), expected, "{value:.9}");
         }
     }
 

@@ -12,6 +12,7 @@ use std::{
 };
 
 use agent_exec::{Account, Environment};
+use agent_proc::SessionEnvironment;
 
 pub(crate) use command_line::{CommandLineError, command_line};
 use layers::Layers;
@@ -65,9 +66,10 @@ impl Sessions {
     pub(crate) fn bin_dir(&self) -> &Path {
         &self.shared.bin_dir
     }
+}
 
-    /// The environment of a session of an account, or of agentd's own.
-    pub(crate) fn environment(&self, account: Option<&Account>) -> Environment {
+impl SessionEnvironment for Sessions {
+    fn session(&self, account: Option<&Account>) -> Environment {
         self.shared.layers.session(account)
     }
 }

@@ -25,16 +25,28 @@ async fn get_metrics(State(metrics): State<Metrics>, _: Query<NoParameters>) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
+    use agent_exec::Launcher;
     use agent_http::Observer;
+    use agent_proc::Processes;
     use axum::body::Body;
     use http::{Request, StatusCode};
     use http_body_util::BodyExt;
     use tower::ServiceExt;
 
     use super::*;
-    use crate::{Lifecycles, Logs};
+    use crate::{Config, Lifecycles, Logs, session::Sessions};
+
+    /// Metrics of an agent that has done nothing yet.
+    fn metrics() -> Metrics {
+        let config = Config::new("/state", "/");
+        let session = Arc::new(Sessions::new(&config, &[]));
+        let launcher = Launcher::new(agent_exec::Config::default());
+        let config = agent_proc::Config::new("/state", "/");
+        let processes = Processes::new(config, launcher, session);
+        Metrics::new(Lifecycles::new(), Logs::start(None).unwrap(), processes)
+    }
 
     async fn call(metrics: &Metrics, uri: &str) -> (StatusCode, String, String) {
         let request = Request::get(uri).body(Body::empty()).unwrap();
@@ -47,8 +59,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_protocols_metrics_are_answered() {
-        let metrics = Metrics::new(Lifecycles::new(), Logs::start(None).unwrap());
+        let metrics = metrics();
         metrics.request("stat_path", 404, Duration::from_millis(3));
+        metrics.scripts().executed(false);
+        metrics.scripts().started(Duration::from_millis(1500), true);
         metrics.connection_opened("tcp");
         metrics.connection_opened("tcp");
         metrics.connection_closed("tcp");
@@ -65,6 +79,17 @@ mod tests {
             "agent_http_request_seconds_bucket{le=\"0.005\",operation=\"stat_path\",status=\"404\"} 1",
             "agent_open_connections{listener=\"tcp\"} 1",
             "agent_log_lines_lost_total 0",
+            "agent_processes{state=\"running\"} 0",
+            "agent_processes{state=\"exited\"} 0",
+            "agent_processes{state=\"closed\"} 0",
+            "# TYPE agent_processes_started_total counter",
+            "agent_processes_started_total 0",
+            "agent_process_output_bytes_total 0",
+            "agent_process_journal_bytes 0",
+            "agent_process_gap_bytes_total{reason=\"quota\"} 0",
+            "agent_process_gap_bytes_total{reason=\"disk\"} 0",
+            "agent_scripts_executed_total{success=\"false\"} 1",
+            "agent_startup_script_seconds{success=\"true\"} 1.5",
         ];
         for line in lines {
             assert!(text.lines().any(|got| got == line), "{line} is not in\n{text}");
@@ -84,7 +109,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_parameter_is_refused() {
-        let metrics = Metrics::new(Lifecycles::new(), Logs::start(None).unwrap());
+        let metrics = metrics();
         assert_eq!(call(&metrics, "/debug/prometheus?x=1").await.0, StatusCode::BAD_REQUEST);
     }
 }

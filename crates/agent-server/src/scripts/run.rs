@@ -6,6 +6,7 @@ use agent_api::ScriptStatus;
 use agent_exec::{
     Child, Command, ErrorOutput, Exit, ExitStatus, Input, Limits, Receiver, SpawnError, Stdio,
 };
+use agent_proc::SessionEnvironment;
 use tokio::{task::spawn_blocking, time::timeout};
 use tracing::warn;
 use uuid::Uuid;
@@ -99,7 +100,7 @@ fn command(
             warn!(error, path = %dir.display(), "cannot make a directory of scripts");
         }
     }
-    let mut env = sessions.environment(None);
+    let mut env = sessions.session(None);
     env.set("WORKSPACE_SCRIPT_DATA_DIR", data_dir);
     env.set("WORKSPACE_SCRIPT_BIN_DIR", sessions.bin_dir());
     // By this the tree finds members that have detached themselves.

@@ -64,7 +64,7 @@ impl Trees {
         let known = self.inner.lock().all.get(&id).cloned();
         let Some(known) = known else { return };
         if known.is_left && !known.tree.has_members().await {
-            known.tree.remove();
+            // Its cgroup goes with the last handle, and so not while somebody waits for its end.
             self.inner.lock().all.remove(&id);
         }
     }

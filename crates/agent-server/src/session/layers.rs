@@ -58,7 +58,7 @@ impl Layers {
         configured.extend(secrets.iter().map(|(name, value)| (name, value)));
         lay(&mut configured, &config.env_override, own);
         Self {
-            inherited: inherited.map(|(name, value)| (name, value)).collect(),
+            inherited: inherited.collect(),
             user: config.user.clone(),
             shell: config.shell.clone(),
             home: config.home.clone(),

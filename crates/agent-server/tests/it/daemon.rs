@@ -212,8 +212,16 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
+        if !matches!(self.0.try_wait(), Ok(None)) {
+            return;
+        }
+        // Two different signals, because equal ones become one: the agent kills what it started.
+        let pid = pid_of(&self.0);
+        let _ = kill_process(pid, Signal::TERM);
+        let _ = kill_process(pid, Signal::INT);
+        if !ends_within(&self.0, LONG) {
+            let _ = self.0.kill();
+        }
         let _ = self.0.wait();
     }
 }
@@ -236,11 +244,14 @@ fn wait(child: &mut Child) -> ExitStatus {
     if let Some(status) = child.try_wait().unwrap() {
         return status;
     }
-    let pidfd = pidfd_open(pid_of(child), PidfdFlags::empty()).unwrap();
-    let timeout = Timespec { tv_sec: LONG.as_secs().cast_signed(), tv_nsec: 0 };
-    let ready = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout)).unwrap();
-    assert_eq!(ready, 1, "the agent did not end");
+    assert!(ends_within(child, LONG), "the agent did not end");
     child.wait().unwrap()
+}
+
+fn ends_within(child: &Child, limit: Duration) -> bool {
+    let pidfd = pidfd_open(pid_of(child), PidfdFlags::empty()).unwrap();
+    let timeout = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: 0 };
+    poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout)).unwrap() == 1
 }
 
 fn lines(from: impl Read + Send + 'static) -> Receiver<String> {

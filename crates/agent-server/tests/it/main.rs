@@ -6,6 +6,7 @@ mod daemon;
 mod http;
 mod logs;
 mod orphans;
+mod processes;
 mod scripts;
 mod secrets;
 mod sessions;
