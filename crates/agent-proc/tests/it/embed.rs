@@ -1,6 +1,9 @@
 //! The routes in somebody else's server: a bare hyper connection, nothing of the agent's around.
 
-use agent_api::{FRAME_HEADER_BYTES, ProcessStreamMessage, StartProcessResponse, close_codes};
+use agent_api::{
+    FRAME_HEADER_BYTES, GetProcessOutputRequest, ProcessStreamMessage, StartProcessResponse,
+    WaitFor, close_codes,
+};
 use agent_proc::http::routes;
 use futures_util::StreamExt;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
@@ -9,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::timeout;
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
-use crate::fixture::{Fixture, LONG, with};
+use crate::fixture::{Fixture, LONG, wait_for, with};
 
 /// Serves one connection of a foreign server while a client uses its other end.
 async fn served<T>(f: &Fixture, client: impl AsyncFnOnce(DuplexStream) -> T) -> T {
@@ -71,6 +74,8 @@ async fn read(
 fn a_foreign_server_streams_output_over_a_websocket() {
     with(|f| async move {
         let id = f.start(json!({"command": "head -c 1000000 /dev/zero; exit 3"})).await;
+        let req = GetProcessOutputRequest { from: Some(5), ..wait_for(WaitFor::Output) };
+        f.output(id, req).await.unwrap();
         let url = format!("ws://other/processes/{id}/output/stream?from=5");
         let (bytes, messages, code) = served(&f, async |near| {
             let (socket, response) = client_async(url, near).await.unwrap();

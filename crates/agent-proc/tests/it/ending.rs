@@ -25,7 +25,8 @@ async fn gone(pids: &[u32]) {
 #[test]
 fn a_signal_reaches_the_tree_the_group_or_the_leader() {
     with(|f| async move {
-        let script = "sleep 300 & echo $!; setsid sleep 300 & echo $!; echo up; exec sleep 300";
+        let script = "sleep 300 & echo $!
+            setsid sh -c 'echo $$; echo up; exec sleep 300' & exec sleep 300";
         let (id, pids) = with_members(&f, json!({"command": script}), 2).await;
         f.signal(id, json!({"signal": "terminate", "scope": "leader"})).await.unwrap();
         f.at_exit(id).await;
@@ -166,7 +167,7 @@ fn a_delete_after_the_exit_kills_survivors_unless_they_are_kept() {
 #[test]
 fn the_shutdown_ends_every_tree_but_kept_survivors_of_the_dead() {
     with(|f| async move {
-        let survivors = "sleep 300 > /dev/null & echo $!; echo up";
+        let survivors = "sleep 300 > /dev/null 2>&1 & echo $!; echo up";
         let (exited, ended) = with_members(&f, json!({"command": survivors}), 1).await;
         let kept = json!({"command": survivors, "keep_children": true});
         let (kept_id, kept) = with_members(&f, kept, 1).await;
