@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::ended::Ended;
 use crate::{Children, Pty, Receiver, Sender, Tree, sys};
@@ -152,14 +153,37 @@ impl Unclaimed {
 impl Drop for Unclaimed {
     fn drop(&mut self) {
         let Some(child) = self.0.take() else { return };
-        // Always dropped by the runtime that spawned it, unless that is gone, and agentd with it.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.clone().spawn_blocking(move || {
-            runtime.block_on(async {
-                child.tree.kill().await;
-                child.wait().await;
-            });
+        let doomed = Doomed(Some(child));
+        // Dropped by the runtime that spawned it; otherwise `doomed` is dropped here.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.clone().spawn_blocking(move || runtime.block_on(doomed.end()));
+        }
+    }
+}
+
+/// A child that must not live on, not even when the runtime stops before it is ended.
+#[derive(Debug)]
+struct Doomed(Option<Child>);
+
+impl Doomed {
+    async fn end(mut self) {
+        if let Some(child) = &self.0 {
+            child.tree.kill().await;
+            child.wait().await;
             child.tree.remove();
-        });
+            if child.leader.exit.get().is_some() {
+                self.0 = None;
+            }
+        }
+    }
+}
+
+impl Drop for Doomed {
+    fn drop(&mut self) {
+        let Some(child) = &self.0 else { return };
+        if let Some(leader) = i32::try_from(child.pid).ok().and_then(Pid::from_raw) {
+            // Not collected, so the id and that of its group are still its own.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
     }
 }

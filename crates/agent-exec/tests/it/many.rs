@@ -66,6 +66,7 @@ async fn commands_that_fail_and_commands_that_run_do_not_disturb_each_other() {
 async fn settled(launcher: &Launcher, id: Uuid) {
     let settled = async {
         // Told at the end of the spawn, and when the leader was collected, which is the last.
+        launcher.children().changed().await;
         while launcher.children().owns(1) || !processes_of(id).is_empty() {
             launcher.children().changed().await;
         }
@@ -106,6 +107,29 @@ async fn a_caller_may_leave_at_any_moment() {
                 child.wait().await;
             }
             settled(&launcher, id).await;
+        }
+    }
+}
+
+#[test]
+fn a_runtime_that_stops_leaves_no_command_that_nobody_took() {
+    for way in Way::ALL {
+        let launcher = way.plain();
+        let mut endless = sh("exec sleep 300");
+        endless.env.set("WORKSPACE_PROCESS_ID", endless.id.to_string());
+        let id = endless.id;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut spawn = Box::pin(launcher.spawn(endless));
+            let polled = std::future::poll_fn(|cx| Poll::Ready(spawn.as_mut().poll(cx))).await;
+            assert!(polled.is_pending());
+        });
+        // Waits for what the blocking pool has begun.
+        drop(runtime);
+        let began = std::time::Instant::now();
+        while !processes_of(id).is_empty() {
+            assert!(began.elapsed() < LONG, "{way:?}");
+            std::thread::yield_now();
         }
     }
 }
