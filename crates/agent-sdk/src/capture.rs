@@ -79,7 +79,7 @@ impl Capture {
         let excess = (self.tail.len() + last.len()).saturating_sub(self.most_tail);
         self.tail.drain(..excess);
         self.omit(excess + bytes.len());
-        self.tail.extend(last);
+        self.tail.extend(&last[..]);
     }
 
     /// Leaves out bytes that cannot be had.
