@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 
 use super::{
     process_id,
-    stream_lines::{Lines, output, remark},
+    stream_lines::{Lines, gap, output},
 };
 use crate::{Error, output::Output, values};
 
@@ -134,7 +134,7 @@ async fn print(
         out.bytes(lines.write(item)?.as_bytes()).await?;
         return out.flush().await;
     }
-    if let Some(remark) = remark(item, stream) {
+    if let Some((_, remark)) = gap(item, stream) {
         out.flush().await?;
         out.problem(remark);
     }

@@ -107,8 +107,13 @@ pub(super) fn output(item: &ProcessStreamItem) -> Option<&Bytes> {
     }
 }
 
-/// What a person should know of an item beside its bytes: that some will not come.
-pub(super) fn remark(item: &ProcessStreamItem, stream: OutputStreamName) -> Option<String> {
+/// A stream in a sentence.
+pub(super) fn label(stream: OutputStreamName) -> &'static str {
+    if stream == OutputStreamName::Stderr { "stderr" } else { "output" }
+}
+
+/// Of a gap, how many bytes will not come, and a sentence that says so.
+pub(super) fn gap(item: &ProcessStreamItem, stream: OutputStreamName) -> Option<(u64, String)> {
     use agent_sdk::api::GapReason;
     let ProcessStreamItem::Gap(gap) = item else { return None };
     let why = match gap.reason {
@@ -116,8 +121,9 @@ pub(super) fn remark(item: &ProcessStreamItem, stream: OutputStreamName) -> Opti
         GapReason::Disk => "could not be stored",
         _ => "cannot be read any more",
     };
-    let of = if stream == OutputStreamName::Stderr { "stderr" } else { "output" };
-    Some(format!("{of}: the bytes from {} to {} {why}", gap.from, gap.to))
+    let of = label(stream);
+    let sentence = format!("{of}: the bytes from {} to {} {why}", gap.from, gap.to);
+    Some((gap.to.saturating_sub(gap.from), sentence))
 }
 
 #[cfg(test)]

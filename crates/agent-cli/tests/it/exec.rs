@@ -190,17 +190,23 @@ async fn a_first_connection_that_fails_is_tried_again() {
 }
 
 #[tokio::test]
-async fn bytes_that_will_not_come_are_reported() {
+async fn bytes_that_will_not_come_are_reported_and_no_success() {
     let gap = |from, to, reason| ProcessStreamItem::Gap(OutputGap { from, to, reason });
-    let output = [printed(0, "a"), gap(1, 9, GapReason::Quota), printed(9, "b\n")];
-    let agent = running(output, [gap(0, 2, GapReason::Disk)], &exit(0));
-    let ran = type_line(&agent, "exec a").await;
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, "ab\n"));
+    let output = || [printed(0, "a"), gap(1, 9, GapReason::Quota), gap(9, 12, GapReason::Quota)];
+    let ran = type_line(&running(output(), [gap(0, 2, GapReason::Disk)], &exit(0)), "exec a").await;
+    assert_eq!(ran.stdout, "a");
+    let stderr = ran.failed(125);
     for report in [
         "agentctl: output: the bytes from 1 to 9 were forgotten to keep a quota\n",
         "agentctl: stderr: the bytes from 0 to 2 could not be stored\n",
+        "agentctl: output: 2 gaps with 11 bytes in all\n",
+        "agentctl: exec: the process succeeded, but 13 bytes of what it printed are missing\n",
     ] {
-        assert!(ran.stderr.contains(report), "{}", ran.stderr);
+        assert!(stderr.contains(report), "{stderr}");
+    }
+    assert_eq!(stderr.lines().count(), 4, "{stderr}");
+    for (line, code, end) in [("exec a", 3, 3), ("exec -t a", 0, 0)] {
+        assert_eq!(type_line(&running(output(), [], &exit(end)), line).await.code, code);
     }
 }
 

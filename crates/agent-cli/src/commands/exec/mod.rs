@@ -6,10 +6,11 @@ mod session;
 
 use agent_sdk::{
     AgentConn, Exec, ExecConfig,
-    api::{ProcessExited, ProcessId, StartProcessRequest, StartProcessResponse},
+    api::{ProcessId, StartProcessRequest, StartProcessResponse},
 };
 use tokio::sync::mpsc;
 
+use printer::Ended;
 pub(crate) use request::ExecArgs;
 use session::Session;
 
@@ -56,7 +57,7 @@ pub(crate) async fn run(
     let session = Session { conn, id: response.id, manner, screen };
     let has_stderr = request.separate_stderr;
     match Box::pin(session.run(has_stderr, signals, out)).await {
-        Ok(exited) => conclude(response.id, &exited, out),
+        Ok(ended) => conclude(response.id, manner, &ended, out),
         Err(error) => {
             session.leave(&error, out).await;
             Err(error)
@@ -96,20 +97,28 @@ async fn started(
     Err(Error::Abandoned(signal.exit_code()))
 }
 
-/// Says what the exit code does not, and passes that on.
-fn conclude(id: ProcessId, exited: &ProcessExited, out: &mut Output<'_>) -> Result<(), Error> {
+/// Says what the exit code does not, and passes that on. Success with a piece missing is none,
+/// except on a terminal, where output is only looked at.
+fn conclude(
+    id: ProcessId,
+    manner: Manner,
+    ended: &Ended,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    let Ended { exited, lost_bytes } = ended;
     if exited.timed_out {
         out.note("the process was ended because its --timeout passed");
     }
     if exited.oom_killed {
         out.note("the process, or one of its descendants, was killed for lack of memory");
     }
+    let failed = |message| Err(Error::Refused { operation: "exec", message });
     match u8::try_from(exited.exit_code) {
+        Ok(0) if *lost_bytes > 0 && !manner.on_terminal => failed(format!(
+            "the process succeeded, but {lost_bytes} bytes of what it printed are missing"
+        )),
         Ok(0) => Ok(()),
         Ok(code) => Err(Error::Status(code)),
-        Err(_) => {
-            let message = format!("the agent does not know how process {id} ended");
-            Err(Error::Refused { operation: "exec", message })
-        }
+        Err(_) => failed(format!("the agent does not know how process {id} ended")),
     }
 }

@@ -9,7 +9,7 @@ use agent_sdk::{
     follow,
 };
 use futures_util::{
-    Stream, StreamExt as _,
+    FutureExt as _, Stream, StreamExt as _,
     stream::{self, BoxStream, SelectAll},
 };
 use tokio::{io::AsyncWriteExt as _, sync::mpsc};
@@ -41,14 +41,26 @@ pub(super) struct Printer<'a> {
 
 /// One stream and how far it is.
 struct Shown {
+    name: OutputStreamName,
     lines: Lines,
     exit: Option<ProcessExited>,
+    /// Gaps so far, and the bytes in them.
+    gaps: u64,
+    lost_bytes: u64,
 }
 
 impl Shown {
-    fn new(stream: OutputStreamName) -> Self {
-        Self { lines: Lines::new(stream), exit: None }
+    fn new(name: OutputStreamName) -> Self {
+        Self { name, lines: Lines::new(name), exit: None, gaps: 0, lost_bytes: 0 }
     }
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) exited: ProcessExited,
+    /// Bytes that it printed and that nobody can read any more.
+    pub(super) lost_bytes: u64,
 }
 
 impl<'a> Printer<'a> {
@@ -72,8 +84,8 @@ impl<'a> Printer<'a> {
     }
 
     /// Prints everything until the exit, and everything that the leader wrote before it.
-    pub(super) async fn run(mut self, out: &mut Output<'_>) -> Result<ProcessExited, Error> {
-        while let Some(event) = self.events.next().await {
+    pub(super) async fn run(mut self, out: &mut Output<'_>) -> Result<Ended, Error> {
+        while let Some(event) = self.next(out).await? {
             match event {
                 Event::Remark(text) => out.problem(text),
                 Event::End(stream) if self.shown(stream).exit.is_none() => break,
@@ -88,12 +100,21 @@ impl<'a> Printer<'a> {
             }
             let has_all = self.stderr.as_ref().is_none_or(|stderr| stderr.exit.is_some());
             if let (true, Some(exited)) = (has_all, self.output.exit.clone()) {
-                self.finish(out).await?;
-                return Ok(exited);
+                let lost_bytes = self.finish(out).await?;
+                return Ok(Ended { exited, lost_bytes });
             }
         }
         let message = "the stream ended before the process did".to_owned();
         Err(Error::Refused { operation: "stream_process_output", message })
+    }
+
+    /// Waits for an event; what was printed so far is seen meanwhile.
+    async fn next(&mut self, out: &mut Output<'_>) -> Result<Option<Event>, Error> {
+        if let Some(event) = self.events.next().now_or_never() {
+            return Ok(event);
+        }
+        out.flush().await?;
+        Ok(self.events.next().await)
     }
 
     fn shown(&mut self, stream: OutputStreamName) -> &mut Shown {
@@ -111,28 +132,44 @@ impl<'a> Printer<'a> {
     ) -> Result<(), Error> {
         if out.json {
             out.bytes(self.shown(stream).lines.write(item)?.as_bytes()).await?;
-            return out.flush().await;
         }
-        if let Some(remark) = stream_lines::remark(item, stream) {
-            out.problem(remark);
+        if let Some((lost, remark)) = stream_lines::gap(item, stream) {
+            let shown = self.shown(stream);
+            shown.gaps += 1;
+            shown.lost_bytes += lost;
+            // A reader that cannot keep up has many, and one is enough to know.
+            if shown.gaps == 1 && !out.json {
+                out.problem(remark);
+            }
         }
         match stream_lines::output(item) {
-            Some(bytes) if stream == OutputStreamName::Stderr => print_error(bytes, out).await,
-            Some(bytes) => {
-                out.bytes(bytes).await?;
+            Some(_) if out.json => {}
+            Some(bytes) if stream == OutputStreamName::Stderr => {
                 out.flush().await?;
+                print_error(bytes, out).await;
             }
+            Some(bytes) => out.bytes(bytes).await?,
             None => {}
         }
         Ok(())
     }
 
-    async fn finish(&mut self, out: &mut Output<'_>) -> Result<(), Error> {
+    /// Prints what is held, and what is missing in all.
+    async fn finish(&mut self, out: &mut Output<'_>) -> Result<u64, Error> {
+        let mut lost_bytes = 0;
         for shown in std::iter::once(&mut self.output).chain(&mut self.stderr) {
             // Nothing is held unless lines were written.
             out.bytes(shown.lines.take_held()?.as_bytes()).await?;
+            lost_bytes += shown.lost_bytes;
+            if shown.gaps > 1 && !out.json {
+                let Shown { name, gaps, lost_bytes, .. } = shown;
+                out.flush().await?;
+                let of = stream_lines::label(*name);
+                out.problem(format_args!("{of}: {gaps} gaps with {lost_bytes} bytes in all"));
+            }
         }
-        Ok(())
+        out.flush().await?;
+        Ok(lost_bytes)
     }
 }
 

@@ -5,13 +5,16 @@ use std::{pin::pin, time::Duration};
 
 use agent_sdk::{
     AgentConn, Error as SdkError,
-    api::{ErrorCode, ProcessExited, ProcessId, SignalProcessRequest, SignalScope},
+    api::{ErrorCode, ProcessId, SignalProcessRequest, SignalScope},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::{Notify, mpsc};
 
-use super::{Manner, printer::Printer};
+use super::{
+    Manner,
+    printer::{Ended, Printer},
+};
 use crate::{
     Error, LocalSignal, Terminal,
     body::take_stdin,
@@ -47,7 +50,7 @@ impl Session<'_> {
         has_stderr: bool,
         signals: mpsc::Receiver<LocalSignal>,
         out: &mut Output<'_>,
-    ) -> Result<ProcessExited, Error> {
+    ) -> Result<Ended, Error> {
         let input = if self.manner.sends_input { Some(take_stdin(out.io)?) } else { None };
         let raw = match (&out.io.terminal, self.manner.is_raw) {
             (Some(terminal), true) => Some(terminal.raw().map_err(Error::Stdin)?),
@@ -57,7 +60,7 @@ impl Session<'_> {
         let (remarks, heard) = mpsc::channel(REMARKS);
         let is_keyboard = out.io.terminal.is_some();
         let result = tokio::select! {
-            exited = Printer::new(self.conn, self.id, has_stderr, heard).run(out) => exited,
+            ended = Printer::new(self.conn, self.id, has_stderr, heard).run(out) => ended,
             error = self.feed(input, is_keyboard) => Err(error),
             error = self.pass_on(signals, raw.as_ref(), &remarks) => Err(error),
         };
