@@ -125,8 +125,8 @@ fn processes(config: &Config) -> agent_proc::Config {
     let settings = config.processes;
     agent_proc::Config {
         directory: config.directory.clone(),
-        output_quota_bytes: settings.output_quota.0,
-        total_output_quota_bytes: settings.total_output_quota.0,
+        output_quota_bytes: settings.output_quota_bytes,
+        total_output_quota_bytes: settings.total_output_quota_bytes,
         max_running: settings.max_running,
         kill_grace: settings.kill_grace,
         retention: settings.retention,

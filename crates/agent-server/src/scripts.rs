@@ -23,7 +23,7 @@ use agent_api::{ScriptStage, ScriptStatus};
 use agent_exec::Launcher;
 use futures_util::future::join_all;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 pub use schedule::{ParseScheduleError, Schedule};
 
@@ -181,15 +181,16 @@ impl Shared {
         let timeout = configured.script.timeout.or(usual_timeout);
         self.trees.sweep().await;
         self.runs.begin(place, name, stage);
-        info!(script = name, ?stage, "script started");
+        info!(script = name, stage = stage_word(stage), "script started");
         let Ended { status, exit_code } = run::run(self, configured, timeout).await;
         self.runs.end(place, stage, status, exit_code);
         let is_success = is_success(status);
         self.metrics.executed(is_success);
+        let (stage, word) = (stage_word(stage), status_word(status));
         if is_success {
-            info!(script = name, ?stage, ?status, "script ended");
+            info!(script = name, stage, status = word, "script ended");
         } else {
-            warn!(script = name, ?stage, ?status, exit_code, "script failed");
+            warn!(script = name, stage, status = word, exit_code, "script failed");
         }
         status
     }
@@ -214,11 +215,29 @@ impl Shared {
                         return;
                     }
                     self.run(index, ScriptStage::Cron).await;
-                    debug!(script = self.scripts[index].script.name, "waits for its next moment");
                     clock.skip(SystemTime::now());
                 }
             }
         }
+    }
+}
+
+/// A stage as the wire writes it.
+fn stage_word(stage: ScriptStage) -> &'static str {
+    match stage {
+        ScriptStage::Start => "start",
+        ScriptStage::Stop => "stop",
+        _ => "cron",
+    }
+}
+
+/// The status of an ended run as the wire writes it.
+fn status_word(status: ScriptStatus) -> &'static str {
+    match status {
+        ScriptStatus::Ok => "ok",
+        ScriptStatus::TimedOut => "timed_out",
+        ScriptStatus::PipesLeftOpen => "pipes_left_open",
+        _ => "exit_failure",
     }
 }
 

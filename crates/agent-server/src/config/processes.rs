@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use super::ByteSize;
-
 /// Limits of processes.
 ///
 /// [`Config::new`](super::Config::new) has the production defaults, this type's own `Default` has
 /// nothing but zeros to start from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessSettings {
-    /// Output that is kept of one process, at least 1 MiB.
-    pub output_quota: ByteSize,
-    /// Output that is kept of all processes together, at least 16 MiB.
-    pub total_output_quota: ByteSize,
+    /// Bytes of output that are kept of one process, at least 1 MiB.
+    pub output_quota_bytes: u64,
+    /// Bytes of output that are kept of all processes together, at least 16 MiB.
+    pub total_output_quota_bytes: u64,
     /// Processes that run at the same time.
     pub max_running: usize,
     /// Time from TERM to KILL, at a process's timeout and at the stop.

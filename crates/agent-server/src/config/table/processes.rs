@@ -5,10 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    super::{
-        ByteSize,
-        parse::{self, write_duration},
-    },
+    super::parse::{self, write_duration},
     DAY, Kind, Setting, put, put_optional,
 };
 
@@ -26,11 +23,11 @@ pub(super) static ROWS: &[Setting] = &[
         Kind::Size,
         "Output that is kept of one process",
         |c, _, given| {
-            put(&mut c.processes.output_quota, given, |text| {
+            put(&mut c.processes.output_quota_bytes, given, |text| {
                 parse::size(text, 1 << 20..=MOST_BYTES)
             })
         },
-        |c| show_size(c.processes.output_quota),
+        |c| c.processes.output_quota_bytes.into(),
     )
     .in_section(SECTION)
     .or("64MiB"),
@@ -39,11 +36,11 @@ pub(super) static ROWS: &[Setting] = &[
         Kind::Size,
         "Output that is kept of all processes together",
         |c, _, given| {
-            put(&mut c.processes.total_output_quota, given, |text| {
+            put(&mut c.processes.total_output_quota_bytes, given, |text| {
                 parse::size(text, 16 << 20..=MOST_BYTES)
             })
         },
-        |c| show_size(c.processes.total_output_quota),
+        |c| c.processes.total_output_quota_bytes.into(),
     )
     .in_section(SECTION)
     .or("1GiB"),
@@ -153,7 +150,3 @@ pub(super) static ROWS: &[Setting] = &[
     .in_section(SECTION)
     .or_computed("agentd's own + 5"),
 ];
-
-fn show_size(size: ByteSize) -> Value {
-    size.0.into()
-}
