@@ -1,6 +1,6 @@
 //! `ps`: the processes of the agent as a table, or all that is known of some.
 
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
 
 use agent_sdk::{
     AgentConn,
@@ -8,6 +8,10 @@ use agent_sdk::{
         ListProcessesRequest, ProcessRecord,
         limits::{DEFAULT_PROCESS_LIST, MAX_PROCESS_LIST},
     },
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
 };
 use serde_json::Value;
 
@@ -84,11 +88,11 @@ async fn list(args: &PsArgs, conn: &dyn AgentConn, out: &mut Output<'_>) -> Resu
     Ok(())
 }
 
-/// Prints a record, a line for each field under its name of the protocol.
+/// Prints a record, a line for each field under its name of the protocol and in that order.
 async fn describe(record: &ProcessRecord, out: &mut Output<'_>) -> Result<(), Error> {
-    let json = serde_json::to_value(record).map_err(|e| Error::Stdout(std::io::Error::other(e)))?;
-    let Value::Object(fields) = json else { return Ok(()) };
-    let width = fields.keys().map(String::len).max().unwrap_or(0);
+    let fields = serde_json::to_string(record).and_then(|json| serde_json::from_str(&json));
+    let Fields(fields) = fields.map_err(|e| Error::Stdout(std::io::Error::other(e)))?;
+    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in fields {
         let text = match value {
             Value::String(text) => text,
@@ -104,4 +108,31 @@ async fn describe(record: &ProcessRecord, out: &mut Output<'_>) -> Result<(), Er
 
 fn strings(values: &[Value]) -> Vec<String> {
     values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
+}
+
+/// The fields of a JSON object in their order, which a map of JSON values does not keep.
+struct Fields(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
 }

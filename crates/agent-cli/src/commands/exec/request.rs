@@ -6,6 +6,10 @@ use agent_sdk::api::{ProcessId, ProcessLimits, StartProcessRequest, Stdin, Termi
 
 use crate::values;
 
+const USAGE: &str = "\
+agentctl exec [OPTIONS] [--] PROG [ARGS]...
+       agentctl exec [OPTIONS] --shell TEXT";
+
 const EXAMPLES: &str = "\
 Options end where the program begins; -- makes that clear. Nothing is sent to the input without -i
 or -t. -t takes the keyboard over if there is one, so that keys such as Ctrl-C go to the program,
@@ -28,7 +32,7 @@ Examples:
 
 /// Arguments of `exec`.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(override_usage = USAGE, after_help = EXAMPLES)]
 pub struct ExecArgs {
     /// Program and its arguments; without a `/` it is looked up in the agent's PATH
     #[arg(value_name = "PROG", trailing_var_arg = true, required_unless_present = "shell")]
