@@ -1,4 +1,6 @@
 //! The live stream of a process as an event stream: over one shared stream, and through a proxy.
+//!
+//! Sleeps because a paused clock moves on only when everybody waits for it; no time passes.
 
 use std::{convert::Infallible, time::Duration};
 
