@@ -6,5 +6,6 @@ mod full_disk;
 mod hostile;
 mod large;
 mod near_and_far;
+mod processes;
 mod programs;
 mod shutdown;

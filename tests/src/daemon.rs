@@ -36,6 +36,16 @@ impl Daemon {
     /// Starts the program on a free port and a Unix socket; returns when it listens.
     pub async fn start(arguments: &[&str]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
+        let state = temporary.path().join("state");
+        Self::start_in(temporary, &state, arguments).await
+    }
+
+    /// The same over a state directory that outlives the program.
+    pub async fn start_on(state: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), state, arguments).await
+    }
+
+    async fn start_in(temporary: tempfile::TempDir, state: &Path, arguments: &[&str]) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "the program under test is started as an operator starts it"
@@ -43,7 +53,7 @@ impl Daemon {
         let mut command = Command::new(program("agentd"));
         command
             .args(["--listen", "127.0.0.1:0", "--state-dir"])
-            .arg(temporary.path().join("state"))
+            .arg(state)
             .arg("--listen-unix")
             .arg(temporary.path().join("agentd.sock"))
             .args(arguments)

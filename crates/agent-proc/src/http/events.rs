@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use agent_api::OutputChunk;
+use agent_api::{OutputChunk, ProcessStreamMessage};
 use agent_http::Event;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
@@ -49,12 +49,14 @@ impl Chunker {
         let event = match item {
             OutputItem::Gap(gap) => {
                 self.offset = gap.to;
-                Some(event("gap", gap.to, &gap))
+                Some(event("gap", gap.to, &ProcessStreamMessage::Gap(gap)))
             }
-            OutputItem::Exited(exited) => Some(event("exited", self.offset, &exited)),
+            OutputItem::Exited(exited) => {
+                Some(event("exited", self.offset, &ProcessStreamMessage::Exited(exited)))
+            }
             OutputItem::Closed { end_bytes } => {
                 self.is_over = true;
-                Some(event("closed", end_bytes, &Closed { end_bytes }))
+                Some(event("closed", end_bytes, &ProcessStreamMessage::Closed { end_bytes }))
             }
             _ => {
                 self.is_over = true;
@@ -83,12 +85,6 @@ impl Chunker {
         let kept = std::mem::take(&mut self.kept);
         chunk(self.offset - kept.len() as u64, &kept)
     }
-}
-
-/// As in `agent_api::ProcessStreamMessage`, whose tag an event's name replaces.
-#[derive(Serialize)]
-struct Closed {
-    end_bytes: u64,
 }
 
 fn chunk(from: u64, bytes: &[u8]) -> Option<Event> {
@@ -161,7 +157,7 @@ mod tests {
             vec![bytes(0, &euro[..2]), OutputItem::Closed { end_bytes: 2 }],
             &[
                 ("output", 2, r#"{"from":0,"to":2,"base64":"4oI="}"#),
-                ("closed", 2, r#"{"end_bytes":2}"#),
+                ("closed", 2, r#"{"type":"closed","end_bytes":2}"#),
             ],
         );
     }
@@ -176,13 +172,13 @@ mod tests {
             timed_out: false,
             oom_killed: false,
         };
-        let exit = r#"{"exit_code":0,"exited_at":"1970-01-01T00:00:00.000Z"}"#;
+        let exit = r#"{"type":"exited","exit_code":0,"exited_at":"1970-01-01T00:00:00.000Z"}"#;
         check(
             vec![bytes(0, b"a\xc3"), OutputItem::Gap(gap), OutputItem::Exited(exited)],
             &[
                 ("output", 1, r#"{"from":0,"to":1,"text":"a"}"#),
                 ("output", 2, r#"{"from":1,"to":2,"base64":"ww=="}"#),
-                ("gap", 9, r#"{"from":2,"to":9,"reason":"quota"}"#),
+                ("gap", 9, r#"{"type":"gap","from":2,"to":9,"reason":"quota"}"#),
                 ("exited", 9, exit),
             ],
         );
