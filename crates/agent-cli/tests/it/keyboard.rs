@@ -199,3 +199,22 @@ fn keys_reach_the_program_as_they_are() {
     assert!(head.starts_with("POST /api/v0/processes/") && head.contains("/input"), "{head}");
     assert_eq!(body, [3]);
 }
+
+#[test]
+fn a_signal_during_the_start_ends_the_command_and_a_process_that_was_started() {
+    let (peer, pty) = (Peer::new(), Pty::new());
+    let running = peer.agentctl(&["exec", "-t", "bash"], &pty);
+    let mut start = peer.accept();
+    let (_, body) = request(&mut start);
+    let id = serde_json::from_slice::<serde_json::Value>(&body).unwrap()["id"].clone();
+    running.signal(Signal::INT);
+    let mut call = peer.accept();
+    let (head, body) = request(&mut call);
+    let path = format!("POST /api/v0/processes/{}/signal ", id.as_str().unwrap());
+    assert!(head.starts_with(&path), "{head}");
+    assert!(String::from_utf8(body).unwrap().contains("SIGINT"));
+    respond(&mut call, "200 OK", r#"{"message": "sent"}"#);
+    let (code, stderr) = running.end();
+    assert_eq!((code, stderr.as_str()), (Some(130), ""));
+    assert!(echoes(&pty.inner));
+}
