@@ -15,10 +15,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rustix::{
-    process::getsid,
-    time::{ClockId, clock_gettime},
-};
+use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
 use crate::{
@@ -38,6 +35,8 @@ pub(super) struct Walk {
     /// The names of the command's output pipes.
     outputs: Vec<Vec<u8>>,
     children: Children,
+    /// The session of this process; 0 when that is not visible in its pid namespace.
+    own_session: u32,
     /// Start times of processes seen as members, by id.
     known: Mutex<HashMap<u32, u64>>,
     /// When the leader had ended and was about to be collected, in clock ticks.
@@ -54,6 +53,7 @@ impl Walk {
             variable: format!("WORKSPACE_PROCESS_ID={id}").into_bytes(),
             outputs: outputs.collect(),
             children,
+            own_session: Entry::read(std::process::id()).map_or(0, |me| me.session),
             known: Mutex::default(),
             ended: AtomicU64::new(u64::MAX),
         }
@@ -112,13 +112,12 @@ impl Walk {
         foreign: &'a dyn Fn(u32) -> bool,
         marked: &'a dyn Fn(&Entry) -> bool,
     ) -> View<'a> {
-        let own_session = getsid(None).map_or(0, |session| session.as_raw_nonzero().get());
         View {
             leader: &self.leader,
             ended: self.ended.load(Ordering::Relaxed),
             known,
             me: std::process::id(),
-            own_session: own_session.cast_unsigned(),
+            own_session: self.own_session,
             foreign,
             marked,
         }

@@ -66,6 +66,12 @@ fn the_session_of_this_process_is_no_tree() {
 }
 
 #[test]
+fn sessions_outside_of_the_pid_namespace_are_not_one_session() {
+    let table = [AGENT, LEADER, entry(121, 100, 0), entry(122, ME, 0)];
+    check(&Case { table: &table, ..CASE }, &[100, 121]);
+}
+
+#[test]
 fn a_marked_process_belongs_with_everything_below_it() {
     let table = [AGENT, entry(130, ME, 130), entry(131, 130, 131), entry(132, ME, 132)];
     check(&Case { table: &table, marked: &[130], ended: 1100, ..CASE }, &[130, 131]);
