@@ -7,7 +7,7 @@ use agent_api::{
     SignalScope,
 };
 use agent_exec::{Scope, Signal, Tree};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream};
 use tokio::time::timeout;
 
 use crate::{
@@ -19,6 +19,8 @@ use crate::{
 /// Longest wait for output to close after everything was killed: what holds it open then is not
 /// ours to end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Closed processes whose survivors are looked for at the same time.
+const LATE_ENDS: usize = 16;
 
 impl Processes {
     /// Sends a signal to a process, its group, or its tree.
@@ -106,10 +108,15 @@ impl Processes {
         let processes = shared.table.lock().processes();
         let strays: Vec<_> = shared.strays.lock().clone();
         let grace = shared.config.kill_grace;
-        let ends = join_all(processes.iter().map(|process| end(process, grace)));
+        let (closed_ones, open_ones): (Vec<_>, Vec<_>) =
+            processes.iter().partition(|process| process.look(Status::is_closed));
+        let ends = join_all(open_ones.iter().map(|process| end(process, grace)));
         let stray_ends = join_all(strays.iter().map(|tree| tree.end(grace)));
-        tokio::join!(ends, stray_ends);
-        let closes = join_all(processes.iter().map(|process| closed(process)));
+        // Nearly all of them have nothing left, and looking costs more than that is worth.
+        let late_ends =
+            stream::iter(closed_ones).for_each_concurrent(LATE_ENDS, |process| end(process, grace));
+        tokio::join!(ends, stray_ends, late_ends);
+        let closes = join_all(open_ones.iter().map(|process| closed(process)));
         let _ = timeout(CLOSE_TIMEOUT, closes).await;
         shared.cut.cancel();
         shared.tasks.close();

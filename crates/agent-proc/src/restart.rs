@@ -2,7 +2,7 @@
 //! the rest of its time.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -57,7 +57,7 @@ fn restore(loaded: Loaded, retention: Duration) -> Process {
     }
     let state = record.state();
     let input = Input::lost(state.stdin != Stdin::Null, state.terminal.is_some());
-    let process = Process::new(record, journals, None, Weak::new(), input);
+    let process = Process::restored(record, journals, input);
     let now = Timestamp::from(SystemTime::now());
     process.keep_for(remaining(state.closed_at.unwrap_or(now), now, retention));
     process

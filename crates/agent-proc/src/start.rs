@@ -109,8 +109,8 @@ pub(crate) fn random_id() -> ProcessId {
 }
 
 fn answer(process: &Process, started: bool) -> StartProcessResponse {
-    let pid = process.record.state().pid.unwrap_or_default();
-    StartProcessResponse { id: process.id(), started, attached: !started, pid }
+    let (id, pid) = (process.id(), process.pid);
+    StartProcessResponse { id, started, attached: !started, pid }
 }
 
 fn hex(digest: &Digest) -> String {
@@ -202,7 +202,7 @@ impl Shared {
         })
         .await?;
         match self.launcher.spawn(command).await {
-            Ok(child) => Ok(self.follow(&prepared, record, journals, child, place).await),
+            Ok(child) => Ok(self.follow(&prepared, record, journals, child, place)),
             Err(error) => {
                 let store = store.clone();
                 pool(move || store.discard(&record, &journals)).await?;
@@ -212,7 +212,7 @@ impl Shared {
     }
 
     /// Begins to copy what a process prints and to wait for its end.
-    async fn follow(
+    fn follow(
         self: &Arc<Self>,
         prepared: &Prepared,
         record: Record,
@@ -233,10 +233,8 @@ impl Shared {
         };
         let stderr = child.stderr.take().map(Source::Pipe);
         let weak = terminal.as_ref().map_or_else(Weak::new, Arc::downgrade);
-        let (pid, tree) = (child.pid, child.tree.clone());
-        let process = Process::new(record, journals.clone(), Some(tree), weak, input);
-        let process = Arc::new(process);
-        let id = process.id();
+        let process = Arc::new(Process::started(record, journals.clone(), &child, weak, input));
+        let (id, pid) = (process.id(), process.pid);
         let mut copiers = Vec::new();
         let streams = [(output, Some(journals.output())), (stderr, journals.stderr())];
         for (source, journal) in streams {
@@ -246,9 +244,6 @@ impl Shared {
         }
         let event =
             Event::Exited { id, by: prepared.caller.clone(), workdir: told(prepared, &process) };
-        let updated = Arc::clone(&process);
-        // It fails only by a defect, and then the record says no process id.
-        let _ = pool(move || updated.update(|state| state.pid = Some(pid))).await;
         let life = Life { process: Arc::clone(&process), child, copiers, timeout, place, event };
         let (shared, cut) = (Arc::clone(self), self.cut.clone());
         let life = async move { cut.run_until_cancelled(life.run(shared)).await };

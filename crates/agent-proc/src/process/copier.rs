@@ -65,9 +65,14 @@ impl CopierHandle {
     pub(crate) async fn catch_up(&self) -> Held {
         let (reached, is_reached) = oneshot::channel();
         let (go_on, waits) = oneshot::channel();
-        // A copier that answers nothing has ended.
+        // A copier that answers nothing has ended. One that ends just now may leave the meeting in
+        // the channel, where nobody drops it.
         let _ = self.meetings.send(Meeting { reached, go_on: waits }).await;
-        let at_end = is_reached.await.unwrap_or(true);
+        let at_end = tokio::select! {
+            biased;
+            at_end = is_reached => at_end.unwrap_or(true),
+            () = self.meetings.closed() => true,
+        };
         Held { at_end, _go_on: (!at_end).then_some(go_on) }
     }
 

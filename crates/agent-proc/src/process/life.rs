@@ -45,7 +45,10 @@ struct Ended {
 impl Life {
     /// Follows the process until its output is closed.
     pub(crate) async fn run(self, shared: Arc<Shared>) {
-        let ended = self.until_exit(&shared).await;
+        // Whoever started it does not wait for this.
+        let noted = Arc::clone(&self.process);
+        let noted = spawn_blocking(move || noted.update(|state| state.pid = Some(noted.pid)));
+        let (_, ended) = tokio::join!(noted, self.until_exit(&shared));
         // Until the exit is published nothing is copied, so that it has a place in the output.
         let held = join_all(self.copiers.iter().map(CopierHandle::catch_up)).await;
         let at_end = held.iter().all(|held| held.at_end);

@@ -17,7 +17,7 @@ mod life;
 use std::{sync::Weak, time::Duration};
 
 use agent_api::{ChatId, ProcessId};
-use agent_exec::{Pty, Tree};
+use agent_exec::{Child, Pty, Tree};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -35,6 +35,8 @@ pub(crate) use life::{Life, closing_time, note_usage};
 pub(crate) struct Process {
     pub(crate) record: Record,
     pub(crate) journals: Journals,
+    /// Process id of the leader; 0 when an earlier agent died before it wrote it down.
+    pub(crate) pid: u32,
     /// `None` for those of an earlier agent.
     pub(crate) tree: Option<Tree>,
     /// Gone once nothing needs it any more, so that it hangs up then.
@@ -65,16 +67,29 @@ impl Status {
 }
 
 impl Process {
-    pub(crate) fn new(
+    /// A process that was just started; how it stands is still that of before.
+    pub(crate) fn started(
         record: Record,
         journals: Journals,
-        tree: Option<Tree>,
+        child: &Child,
         terminal: Weak<Pty>,
         input: Input,
     ) -> Self {
-        let status = Status { state: record.state(), kept_until: None, removed: None };
-        let status = watch::Sender::new(status);
-        Self { record, journals, tree, terminal, input, status }
+        let (pid, tree) = (child.pid, Some(child.tree.clone()));
+        let status = Self::status_of(&record);
+        Self { record, journals, pid, tree, terminal, input, status }
+    }
+
+    /// A process of an earlier agent.
+    pub(crate) fn restored(record: Record, journals: Journals, input: Input) -> Self {
+        let status = Self::status_of(&record);
+        let pid = record.state().pid.unwrap_or_default();
+        Self { record, journals, pid, tree: None, terminal: Weak::new(), input, status }
+    }
+
+    fn status_of(record: &Record) -> watch::Sender<Status> {
+        let state = record.state();
+        watch::Sender::new(Status { state, kept_until: None, removed: None })
     }
 
     pub(crate) fn id(&self) -> ProcessId {

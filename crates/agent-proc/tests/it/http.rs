@@ -251,7 +251,7 @@ fn an_event_stream_has_everything_and_goes_on_where_it_was_left() {
         assert_eq!(names, [("output", "5"), ("exited", "5"), ("closed", "5")]);
         assert_eq!(seen[0].2, json!({"from": 0, "to": 5, "base64": "aMOkaf8="}));
         assert_eq!(seen[1].2["exit_code"], 3);
-        assert_eq!(seen[2].2, json!({"end_bytes": 5}));
+        assert_eq!(seen[2].2, json!({"type": "closed", "end_bytes": 5}));
         let later = ask(&f, &format!("{line}?from=0"), &[accept, ("last-event-id", "3")], "").await;
         assert_eq!(events(&later)[0].2, json!({"from": 3, "to": 5, "base64": "af8="}));
         let text = ask(&f, &format!("{line}?from=1"), &[accept], "").await;

@@ -273,6 +273,17 @@ fn nothing_starts_after_the_shutdown_but_everything_is_answered() {
 }
 
 #[test]
+fn the_end_of_a_short_process_is_told_however_it_falls() {
+    with(|f| async move {
+        // Its output ends at the moment of its exit, now a little earlier and now a little later.
+        for _ in 0..500 {
+            let id = f.start(json!({"args": ["true"]})).await;
+            assert_eq!(f.at_close(id).await.exit_code, Some(0));
+        }
+    });
+}
+
+#[test]
 fn two_hundred_processes_start_at_once_with_their_own_output() {
     with(|f| async move {
         let start = |n: usize| {
