@@ -162,7 +162,8 @@ impl Event {
         if let Some(id) = self.id {
             let _ = writeln!(text, "id: {id}");
         }
-        for line in self.data.split(['\n', '\r']) {
+        // One character at a time is searched for by words, two are by characters.
+        for line in self.data.split('\n').flat_map(|lines| lines.split('\r')) {
             let _ = writeln!(text, "data: {line}");
         }
         text.push('\n');
@@ -179,7 +180,7 @@ mod tests {
         Event { event: "gap", id: Some(7), data: r#"{"to":7}"#.to_owned() }.write(&mut text);
         assert_eq!(text, "event: gap\nid: 7\ndata: {\"to\":7}\n\n");
         text.clear();
-        Event { event: "note", id: None, data: "a\nb".to_owned() }.write(&mut text);
-        assert_eq!(text, "event: note\ndata: a\ndata: b\n\n");
+        Event { event: "note", id: None, data: "a\nb\rc".to_owned() }.write(&mut text);
+        assert_eq!(text, "event: note\ndata: a\ndata: b\ndata: c\n\n");
     }
 }
