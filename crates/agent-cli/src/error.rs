@@ -145,8 +145,9 @@ impl Error {
 /// The sentence of an error and, a line each, which parts of the request the agent refused and why.
 fn with_fields(error: &agent_sdk::Error) -> String {
     let mut text = error.to_string();
-    if let agent_sdk::Error::Api { fields, .. } = error {
-        for field in fields {
+    if let agent_sdk::Error::Api { fields, detail, .. } = error {
+        // What the sentence says already is not said again.
+        for field in fields.iter().filter(|field| detail.as_ref() != Some(&field.detail)) {
             text.push_str(&format!("\n  {}: {}", field.field, field.detail));
         }
     }
@@ -173,6 +174,14 @@ mod tests {
         let expected = "search_files: invalid search request (1 field was refused)\n  \
                         pattern: unclosed group";
         assert_eq!((error.exit_code(), error.report().as_deref()), (1, Some(expected)));
+        let error = Error::Agent(agent_sdk::Error::Api {
+            operation: "start_process",
+            code: ErrorCode::Internal,
+            message: "cannot start".to_owned(),
+            detail: Some("`x` is missing".to_owned()),
+            fields: vec![FieldError::new("args", "`x` is missing")],
+        });
+        assert_eq!(error.report().as_deref(), Some("start_process: cannot start (`x` is missing)"));
     }
 
     #[test]

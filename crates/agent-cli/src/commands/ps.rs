@@ -83,6 +83,7 @@ async fn list(args: &PsArgs, conn: &dyn AgentConn, out: &mut Output<'_>) -> Resu
     }
     let shown = list.processes.len() as u64;
     if shown == limit && limit < MAX_PROCESS_LIST {
+        out.flush().await?;
         out.note("there may be more processes; --all shows them");
     }
     Ok(())

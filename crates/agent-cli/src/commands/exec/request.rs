@@ -17,7 +17,9 @@ and the terminal is as before in the end; programs find TERM=xterm-256color, whi
 
 Without -t the first SIGINT, SIGTERM, SIGHUP or SIGQUIT is sent on to the process and its
 descendants, the second kills them, and the third ends agentctl without waiting. A connection that
-breaks is made again, and no output is lost or repeated.
+breaks is made again, and no output is lost or repeated. A program never waits for its output to be
+read: what the agent cannot keep for a slower reader, beyond 64 MiB unless configured, is missing
+here, and agentctl says so; the exit code is 125 then, unless the program failed by itself.
 
 The exit code is that of the program, 128 and the number of the signal that killed it. 125 says that
 agentctl itself failed, 64 that it was used wrongly. What the program printed can be read again with
