@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use uuid::Uuid;
 
 use crate::{
-    AgentConn, ByteStream, CapturedOutput, Error, ProcessStreamItem, Reconnect,
+    AgentConn, ByteStream, CapturedOutput, Error, Follow, ProcessStreamItem, Reconnect,
     capture::Capture,
     follow::follow_known,
     reconnect::{Answer, is_transient},
@@ -245,11 +245,30 @@ impl<'a> Exec<'a> {
                 chunk.advance(usize::try_from(written).expect("no more than the piece has"));
             }
         }
+        self.close_input().await?;
+        Ok(taken)
+    }
+
+    /// Ends the input, behind the bytes that were taken; one that has ended, or cannot, is left
+    /// alone.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`close_process_input`](AgentConn::close_process_input), except that there is
+    /// nothing to end.
+    pub async fn close_input(&self) -> Result<(), Error> {
         let close = || self.agent.close_process_input(self.id());
         match self.persist(is_transient, close).await {
             Err(error) if !is_over(&error) => Err(error),
-            _ => Ok(taken),
+            _ => Ok(()),
         }
+    }
+
+    /// Follows one of its streams from the first byte on, as [`follow`](crate::follow) does; as the
+    /// process is known to be there, the first connection is tried as often as later ones.
+    pub fn follow(&self, stream: OutputStreamName) -> Follow<'a> {
+        let request = StreamProcessOutputRequest { stream, ..Default::default() };
+        follow_known(self.agent, self.id(), request, self.config.reconnect)
     }
 
     /// Writes some of a piece; `None` when the command takes no more.
@@ -272,8 +291,8 @@ impl<'a> Exec<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`follow`](crate::follow) and [`get_process`](AgentConn::get_process): the process was deleted, or
-    /// the agent was out of reach for longer than [`ExecConfig::reconnect`] allows.
+    /// Those of [`Exec::follow`] and [`get_process`](AgentConn::get_process): the process was
+    /// deleted, or the agent was out of reach for longer than [`ExecConfig::reconnect`] allows.
     pub async fn outcome(&self) -> Result<ExecOutcome, Error> {
         let stderr = async {
             match self.has_stderr {
@@ -295,8 +314,7 @@ impl<'a> Exec<'a> {
 
     async fn capture(&self, stream: OutputStreamName) -> Result<CapturedOutput, Error> {
         let mut capture = Capture::new(self.config.max_output_bytes);
-        let request = StreamProcessOutputRequest { stream, ..Default::default() };
-        let mut items = follow_known(self.agent, self.id(), request, self.config.reconnect);
+        let mut items = self.follow(stream);
         while let Some(item) = items.next().await {
             match item? {
                 ProcessStreamItem::Output { bytes, .. } => capture.push(bytes),

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 const PIECE: usize = 256 * 1024;
 
 /// Pauses after the agent could not be reached; the longest is kept to.
-pub(super) const PAUSES: [Duration; 5] = [
+const PAUSES: [Duration; 5] = [
     Duration::from_millis(50),
     Duration::from_millis(200),
     Duration::from_secs(1),

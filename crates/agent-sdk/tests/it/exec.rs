@@ -13,7 +13,7 @@ use agent_sdk::{
     mock::{Call, MockAgent},
 };
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 
 use crate::streams::{id, printed};
@@ -332,4 +332,33 @@ async fn a_command_is_killed_as_a_tree_and_one_that_ended_is_left_alone() {
     let agent: &dyn AgentConn = &mock;
     agent.close();
     assert!(matches!(exec.kill().await, Err(Error::Closed { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_in_steps_is_followed_though_the_first_connection_fails() {
+    let mock = agent(|_| vec![]);
+    let attempts = Mutex::new(0);
+    mock.on_stream_process_output(move |_, _| {
+        *attempts.lock() += 1;
+        match *attempts.lock() {
+            1 => Err(api("stream_process_output", ErrorCode::ResourceExhausted)),
+            _ => Ok(ProcessStream::from_items([printed(0, "a"), exited()])),
+        }
+    });
+    let exec = Exec::start(&mock, command("x"), ExecConfig::default()).await.unwrap();
+    let items: Vec<_> =
+        exec.follow(OutputStreamName::Output).take(2).map(Result::unwrap).collect().await;
+    assert_eq!(items, [printed(0, "a"), exited()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn input_that_has_ended_is_ended_again_without_an_error() {
+    let mock = agent(|_| vec![]);
+    for (refusal, is_refused) in
+        [(ErrorCode::Conflict, false), (ErrorCode::Gone, false), (ErrorCode::NotFound, true)]
+    {
+        mock.on_close_process_input(move |_| Err(api("close_process_input", refusal)));
+        let exec = Exec::start(&mock, command("x"), ExecConfig::default()).await.unwrap();
+        assert_eq!(exec.close_input().await.is_err(), is_refused, "{refusal:?}");
+    }
 }

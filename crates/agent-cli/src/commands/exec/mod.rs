@@ -6,7 +6,7 @@ mod session;
 
 use agent_sdk::{
     AgentConn, Exec, ExecConfig,
-    api::{ProcessId, StartProcessRequest, StartProcessResponse},
+    api::{ProcessId, StartProcessRequest},
 };
 use tokio::sync::mpsc;
 
@@ -47,17 +47,18 @@ pub(crate) async fn run(
     let screen = out.io.screen.clone().or_else(|| out.io.terminal.clone());
     let size = screen.as_ref().map_or(USUAL_SIZE, |screen| screen.size());
     let request = args.request(args.id.unwrap_or_else(new_id), size);
-    let response = started(conn, &request, &mut signals).await?;
+    let exec = started(conn, &request, &mut signals).await?;
+    let response = exec.started();
     if args.detach {
-        return if out.json { out.json(&response).await } else { out.line(response.id).await };
+        return if out.json { out.json(response).await } else { out.line(response.id).await };
     }
     if response.attached {
         out.note("an earlier start had this id; showing that process");
     }
-    let session = Session { conn, id: response.id, manner, screen };
+    let session = Session { conn, exec: &exec, manner, screen };
     let has_stderr = request.separate_stderr;
     match Box::pin(session.run(has_stderr, signals, out)).await {
-        Ok(ended) => conclude(response.id, manner, &ended, out),
+        Ok(ended) => conclude(exec.id(), manner, &ended, out),
         Err(error) => {
             session.leave(&error, out).await;
             Err(error)
@@ -71,11 +72,11 @@ fn new_id() -> ProcessId {
 
 /// Starts the program once, however often that has to be asked; or gives up when a signal asks for
 /// that, and a start that happened all the same is told the signal.
-async fn started(
-    conn: &dyn AgentConn,
+async fn started<'a>(
+    conn: &'a dyn AgentConn,
     request: &StartProcessRequest,
     signals: &mut mpsc::Receiver<LocalSignal>,
-) -> Result<StartProcessResponse, Error> {
+) -> Result<Exec<'a>, Error> {
     let ended = async {
         loop {
             match signals.recv().await {
@@ -87,7 +88,7 @@ async fn started(
     };
     let signal = tokio::select! {
         exec = Exec::start(conn, request.clone(), ExecConfig::default()) => {
-            return Ok(exec?.started().clone());
+            return Ok(exec?);
         }
         signal = ended => signal,
     };

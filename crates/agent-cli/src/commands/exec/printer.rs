@@ -1,25 +1,18 @@
 //! What a program prints, on its way to stdout and stderr, until it has exited.
 
 use agent_sdk::{
-    AgentConn, Error as SdkError, ProcessStreamItem, Reconnect,
-    api::{
-        ErrorCode, OutputStreamName, ProcessExited, ProcessId, StreamProcessOutputRequest,
-        StreamStart,
-    },
-    follow,
+    Error as SdkError, Exec, ProcessStreamItem,
+    api::{OutputStreamName, ProcessExited},
 };
 use futures_util::{
-    FutureExt as _, Stream, StreamExt as _,
+    FutureExt as _, StreamExt as _,
     stream::{self, BoxStream, SelectAll},
 };
 use tokio::{io::AsyncWriteExt as _, sync::mpsc};
 
 use crate::{
     Error,
-    commands::{
-        feed::PAUSES,
-        stream_lines::{self, Lines},
-    },
+    commands::stream_lines::{self, Lines},
     output::Output,
 };
 
@@ -64,20 +57,15 @@ pub(super) struct Ended {
 }
 
 impl<'a> Printer<'a> {
-    pub(super) fn new(
-        conn: &'a dyn AgentConn,
-        id: ProcessId,
-        has_stderr: bool,
-        remarks: mpsc::Receiver<String>,
-    ) -> Self {
+    pub(super) fn new(exec: &Exec<'a>, has_stderr: bool, remarks: mpsc::Receiver<String>) -> Self {
         let remarks = stream::unfold(remarks, async |mut remarks| {
             Some((Event::Remark(remarks.recv().await?), remarks))
         });
         let mut events = SelectAll::new();
         events.push(remarks.boxed());
-        events.push(stream_events(conn, id, OutputStreamName::Output).boxed());
+        events.push(stream_events(exec, OutputStreamName::Output));
         let stderr = has_stderr.then(|| {
-            events.push(stream_events(conn, id, OutputStreamName::Stderr).boxed());
+            events.push(stream_events(exec, OutputStreamName::Stderr));
             Shown::new(OutputStreamName::Stderr)
         });
         Self { events, output: Shown::new(OutputStreamName::Output), stderr }
@@ -187,39 +175,7 @@ async fn print_error(bytes: &[u8], out: &mut Output<'_>) {
 }
 
 /// What comes from one stream. The exit of a stream that is read to its end came before.
-fn stream_events(
-    conn: &dyn AgentConn,
-    id: ProcessId,
-    name: OutputStreamName,
-) -> impl Stream<Item = Event> + Send {
-    let items = from_the_start(conn, id, name).map(move |item| Event::Item(name, item));
-    items.chain(stream::once(async move { Event::End(name) }))
-}
-
-/// Follows a stream from its first byte; unlike `follow`, it also tries the first connection again.
-fn from_the_start(
-    conn: &dyn AgentConn,
-    id: ProcessId,
-    name: OutputStreamName,
-) -> impl Stream<Item = Result<ProcessStreamItem, SdkError>> + Send {
-    let request = StreamProcessOutputRequest { stream: name, from: StreamStart::default() };
-    let open = async move {
-        let mut pauses = PAUSES.into_iter();
-        loop {
-            let mut items = follow(conn, id, request, Reconnect::default());
-            let first = items.next().await;
-            match (&first, pauses.next()) {
-                (Some(Err(error)), Some(pause)) if may_pass(error) => {
-                    tokio::time::sleep(pause).await;
-                }
-                _ => return stream::iter(first).chain(items),
-            }
-        }
-    };
-    stream::once(open).flatten()
-}
-
-/// Whether the next attempt may succeed where this one did not.
-fn may_pass(error: &SdkError) -> bool {
-    matches!(error.code(), ErrorCode::Unavailable | ErrorCode::ResourceExhausted)
+fn stream_events<'a>(exec: &Exec<'a>, name: OutputStreamName) -> BoxStream<'a, Event> {
+    let items = exec.follow(name).map(move |item| Event::Item(name, item));
+    items.chain(stream::once(async move { Event::End(name) })).boxed()
 }

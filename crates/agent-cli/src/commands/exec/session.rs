@@ -4,7 +4,7 @@
 use std::{pin::pin, time::Duration};
 
 use agent_sdk::{
-    AgentConn, Error as SdkError,
+    AgentConn, Error as SdkError, Exec,
     api::{ErrorCode, ProcessId, SignalProcessRequest, SignalScope},
 };
 use bytes::{Bytes, BytesMut};
@@ -16,11 +16,7 @@ use super::{
     printer::{Ended, Printer},
 };
 use crate::{
-    Error, LocalSignal, Terminal,
-    body::take_stdin,
-    commands::feed::{self, PAUSES},
-    io::Input,
-    output::Output,
+    Error, LocalSignal, Terminal, body::take_stdin, commands::feed, io::Input, output::Output,
     terminal::RawMode,
 };
 
@@ -37,7 +33,7 @@ const END_OF_TRANSMISSION: &[u8] = b"\x04";
 #[derive(Debug)]
 pub(super) struct Session<'a> {
     pub(super) conn: &'a dyn AgentConn,
-    pub(super) id: ProcessId,
+    pub(super) exec: &'a Exec<'a>,
     pub(super) manner: Manner,
     /// Where the size of the program's terminal comes from.
     pub(super) screen: Option<Terminal>,
@@ -60,7 +56,7 @@ impl Session<'_> {
         let (remarks, heard) = mpsc::channel(REMARKS);
         let is_keyboard = out.io.terminal.is_some();
         let result = tokio::select! {
-            ended = Printer::new(self.conn, self.id, has_stderr, heard).run(out) => ended,
+            ended = Printer::new(self.exec, has_stderr, heard).run(out) => ended,
             error = self.feed(input, is_keyboard) => Err(error),
             error = self.pass_on(signals, raw.as_ref(), &remarks) => Err(error),
         };
@@ -92,7 +88,7 @@ impl Session<'_> {
                 Ok(_) => break,
             };
             ends_line = piece.ends_with(b"\n");
-            match feed::write(self.conn, self.id, piece, |_| {}).await {
+            match feed::write(self.conn, self.exec.id(), piece, |_| {}).await {
                 Ok(()) => {}
                 Err(error) if feed::has_ended(&error) => return Ok(()),
                 // A key that may have arrived is not pressed again: the person sees what happened.
@@ -106,26 +102,14 @@ impl Session<'_> {
                 // In the middle of a line the first one only hands over what there is of it.
                 let marks = if ends_line { 1 } else { 2 };
                 let end = Bytes::from(END_OF_TRANSMISSION.repeat(marks));
-                feed::write(self.conn, self.id, end, |_| {}).await
+                feed::write(self.conn, self.exec.id(), end, |_| {}).await
             }
-            (false, _) => self.close_input().await,
+            (false, _) => self.exec.close_input().await,
         };
         match ended {
             Err(error) if !feed::has_ended(&error) => Err(error.into()),
             _ => Ok(()),
         }
-    }
-
-    /// Ends the input; once more if the answer is lost, which changes nothing.
-    async fn close_input(&self) -> Result<(), SdkError> {
-        for pause in PAUSES {
-            match self.conn.close_process_input(self.id).await {
-                Err(error) if error.code() == ErrorCode::Unavailable => {}
-                result => return result.map(|_| ()),
-            }
-            tokio::time::sleep(pause).await;
-        }
-        self.conn.close_process_input(self.id).await.map(|_| ())
     }
 
     /// Sends signals on, and the size of the terminal when it changes; ends when a person asks for
@@ -166,7 +150,7 @@ impl Session<'_> {
     }
 
     async fn send(&self, name: &'static str, remarks: &mpsc::Sender<String>) {
-        match send(self.conn, self.id, name).await {
+        match send(self.conn, self.exec.id(), name).await {
             Err(error) if !feed::has_ended(&error) => {
                 let _ = remarks.try_send(format!("{name} was not sent on: {error}"));
             }
@@ -179,7 +163,7 @@ impl Session<'_> {
             resized.notified().await;
             if let (Some(screen), true) = (&self.screen, self.manner.on_terminal) {
                 // Of a program that has just exited there is nothing to resize.
-                let _ = self.conn.resize_process(self.id, screen.size()).await;
+                let _ = self.conn.resize_process(self.exec.id(), screen.size()).await;
             }
         }
     }
@@ -189,15 +173,15 @@ impl Session<'_> {
     pub(super) async fn leave(&self, error: &Error, out: &mut Output<'_>) {
         match error {
             Error::Stdout(source) if source.kind() == std::io::ErrorKind::BrokenPipe => {
-                send_in_time(self.conn, self.id, "SIGPIPE").await;
+                send_in_time(self.conn, self.exec.id(), "SIGPIPE").await;
             }
             Error::Stdout(_) | Error::Stdin(_) => {
-                send_in_time(self.conn, self.id, "SIGHUP").await;
+                send_in_time(self.conn, self.exec.id(), "SIGHUP").await;
             }
             Error::Agent(error)
                 if matches!(error.code(), ErrorCode::NotFound | ErrorCode::Gone) => {}
             _ => {
-                let id = self.id;
+                let id = self.exec.id();
                 out.note(format_args!("process {id} may still run: see agentctl ps {id}"));
             }
         }
