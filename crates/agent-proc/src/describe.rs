@@ -11,9 +11,9 @@ use agent_exec::Tree;
 
 use crate::{
     Error, Processes,
-    process::{Process, note_usage},
+    process::{Process, Status, note_usage},
     service::blocking,
-    store::{Request, State},
+    store::Request,
     table::sees,
 };
 
@@ -54,21 +54,22 @@ impl Processes {
         };
         let mut seen = self.shared.table.lock().processes();
         seen.retain(|process| sees(caller, process.chat()));
-        let mut listed: Vec<_> =
-            seen.iter().map(|process| (process.status().state, process)).collect();
+        let mut listed: Vec<_> = seen.iter().map(|process| (process.status(), process)).collect();
         // The id makes the order of equal ones the same in every answer.
-        listed.sort_by_cached_key(|(state, process)| {
-            (state.exit.is_some(), Reverse(state.started_at), process.id())
+        listed.sort_by_cached_key(|(status, process)| {
+            (!status.is_running(), Reverse(status.state.started_at), process.id())
         });
         listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let summaries = listed.into_iter().map(|(state, process)| summary(state, process));
+        let summaries = listed.into_iter().map(|(status, process)| summary(status, process));
         Ok(ListProcessesResponse { processes: summaries.collect() })
     }
 }
 
 /// The record of one moment: an exit is in it only with all output before it.
 fn record(process: &Process, retention: Duration) -> ProcessRecord {
-    let mut state = process.status().state;
+    let status = process.status();
+    let output_closed = status.is_output_closed();
+    let mut state = status.state;
     let bounds = process.journals.output().bounds();
     let stderr = process.journals.stderr().map(crate::journal::Journal::bounds);
     if let Some(usage) = process.tree.as_ref().and_then(Tree::usage) {
@@ -87,7 +88,7 @@ fn record(process: &Process, retention: Duration) -> ProcessRecord {
         workdir,
         background,
         running: state.exit.is_none(),
-        output_closed: state.closed_at.is_some(),
+        output_closed,
         exit_code: state.exit.as_ref().map(|exit| exit.code),
         core_dumped: state.exit.as_ref().is_some_and(|exit| exit.core_dumped),
         signal: state.exit.and_then(|exit| exit.signal),
@@ -121,8 +122,10 @@ fn record(process: &Process, retention: Duration) -> ProcessRecord {
     }
 }
 
-fn summary(state: State, process: &Process) -> ProcessSummary {
+fn summary(status: Status, process: &Process) -> ProcessSummary {
     let request = process.record.request();
+    let output_closed = status.is_output_closed();
+    let state = status.state;
     ProcessSummary {
         id: request.id,
         command: request.command.clone(),
@@ -130,7 +133,7 @@ fn summary(state: State, process: &Process) -> ProcessSummary {
         workdir: request.workdir.clone(),
         background: request.background,
         running: state.exit.is_none(),
-        output_closed: state.closed_at.is_some(),
+        output_closed,
         exit_code: state.exit.as_ref().map(|exit| exit.code),
         pid: process.pid,
         started_at_unix: seconds(state.started_at),

@@ -8,7 +8,7 @@ use agent_api::{
 use crate::{
     Error, Processes,
     journal::{Journal, View},
-    process::Process,
+    process::{Process, Status},
     wait::wait_of,
 };
 
@@ -53,7 +53,7 @@ async fn happened(process: &Process, req: &GetProcessOutputRequest) {
     let mut status = process.watch();
     // The senders live in the process, so waiting cannot fail.
     match req.wait_for {
-        WaitFor::Closed => drop(status.wait_for(|status| status.is_closed()).await),
+        WaitFor::Closed => drop(status.wait_for(Status::is_closed).await),
         WaitFor::Output => {
             let grows = |journal: &Journal| {
                 let from = req.from.unwrap_or_else(|| journal.bounds().end);
@@ -71,7 +71,7 @@ async fn happened(process: &Process, req: &GetProcessOutputRequest) {
             tokio::select! {
                 () = output => {}
                 () = stderr => {}
-                _ = status.wait_for(|status| status.is_closed()) => {}
+                _ = status.wait_for(Status::is_output_closed) => {}
             }
         }
         _ => drop(status.wait_for(|status| !status.is_running()).await),
@@ -80,7 +80,9 @@ async fn happened(process: &Process, req: &GetProcessOutputRequest) {
 
 /// Everything at one moment: the status first, so that an exit has all output before it.
 async fn snapshot(process: &Process, wait_expired: bool) -> GetProcessOutputResponse {
-    let mut state = process.status().state;
+    let status = process.status();
+    let output_closed = status.is_output_closed();
+    let mut state = status.state;
     let (output, stderr) = (process.journals.output(), process.journals.stderr());
     let bounds = output.bounds();
     let stderr_end = stderr.map(|stderr| stderr.bounds().end);
@@ -92,7 +94,7 @@ async fn snapshot(process: &Process, wait_expired: bool) -> GetProcessOutputResp
     }
     let mut response = GetProcessOutputResponse {
         running: state.exit.is_none(),
-        output_closed: state.closed_at.is_some(),
+        output_closed,
         exit_code: state.exit.as_ref().map(|exit| exit.code),
         signal: state.exit.and_then(|exit| exit.signal),
         timed_out: state.timed_out,

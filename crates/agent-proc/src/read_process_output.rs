@@ -12,7 +12,7 @@ use futures_core::Stream;
 use crate::{
     Error, OutputError, Processes,
     journal::{Answer, Cursor, Journal, Located, Read},
-    process::Process,
+    process::{Process, Status},
     wait::wait_of,
 };
 
@@ -111,7 +111,7 @@ impl Processes {
             journal_start: bounds.start,
             journal_end: bounds.end,
             running: status.is_running(),
-            output_closed: status.is_closed(),
+            output_closed: status.is_output_closed(),
             body: OutputBody { cursor: journal.cursor(start), end },
         })
     }
@@ -123,7 +123,7 @@ async fn grown(process: &Process, journal: &Journal, from: u64) {
     // The senders live in the process, so waiting cannot fail.
     tokio::select! {
         _ = progress.wait_for(|progress| progress.end > from) => {}
-        _ = status.wait_for(|status| status.is_closed()) => {}
+        _ = status.wait_for(Status::is_output_closed) => {}
     }
 }
 

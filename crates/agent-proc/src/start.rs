@@ -284,12 +284,13 @@ where
 /// Looks a user up and checks that processes may be started for it; `None` for the agent's own.
 fn account(user: &str) -> Result<Option<Account>, StartError> {
     let found = Account::lookup(user).map_err(StartError::Account)?;
+    let own = rustix::process::geteuid();
     let user = user.to_owned();
     match found {
+        // The agent may run as somebody who is in no database.
+        None if user == own.as_raw().to_string() => Ok(None),
         None => Err(StartError::UnknownUser { user }),
-        Some(account) if account.is_own() || rustix::process::geteuid().is_root() => {
-            Ok(Some(account))
-        }
+        Some(account) if account.is_own() || own.is_root() => Ok(Some(account)),
         Some(_) => Err(StartError::OtherUser { user }),
     }
 }

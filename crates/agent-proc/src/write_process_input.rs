@@ -46,8 +46,10 @@ impl Processes {
         let Some(queued) = process.input.queue(body, wait).await? else {
             return Ok(WriteProcessInputResponse::default());
         };
+        let cut = self.shared.cut.clone();
         let work = async move {
-            let written = queued.write(process.watch()).await;
+            let written = cut.run_until_cancelled(queued.write(process.watch())).await;
+            let written = written.ok_or(Error::ShuttingDown)?;
             if written.found_closed {
                 note_closed(process).await?;
             }

@@ -1,6 +1,7 @@
 //! The task of one process: waits for its end, says so in the right order, and lets go.
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -11,7 +12,7 @@ use futures_util::future::join_all;
 use tokio::{
     sync::OwnedSemaphorePermit,
     task::spawn_blocking,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{Process, copier::CopierHandle};
@@ -19,6 +20,9 @@ use crate::{
     service::{Event, Shared},
     store::{self, State},
 };
+
+/// Nearly always the end of the output is the beginning of the exit, and needs no word of its own.
+const EXIT_FOLLOWS: Duration = Duration::from_millis(20);
 
 /// What a process has while its leader runs.
 #[derive(Debug)]
@@ -48,13 +52,13 @@ impl Life {
         // Whoever started it does not wait for this.
         let noted = Arc::clone(&self.process);
         let noted = spawn_blocking(move || noted.update(|state| state.pid = Some(noted.pid)));
-        let (_, ended) = tokio::join!(noted, self.until_exit(&shared));
+        let (_, ended) = tokio::join!(noted, self.follow(&shared));
+        drop(self.place);
         // Until the exit is published nothing is copied, so that it has a place in the output.
         let held = join_all(self.copiers.iter().map(CopierHandle::catch_up)).await;
         let at_end = held.iter().all(|held| held.at_end);
         publish(&shared, &self.process, Some(ended), at_end).await;
         drop(held);
-        drop(self.place);
         tracing::info!(process.id = %self.process.id(), "exited");
         shared.tell(self.event);
         self.process.input.close().await;
@@ -62,6 +66,24 @@ impl Life {
             join_all(self.copiers.iter().map(CopierHandle::ended)).await;
             publish(&shared, &self.process, None, true).await;
         }
+    }
+
+    /// Waits for the exit, and says so if the output ends long before it.
+    async fn follow(&self, shared: &Arc<Shared>) -> Ended {
+        let mut exit = pin!(self.until_exit(shared));
+        let output_ends = async {
+            join_all(self.copiers.iter().map(CopierHandle::ended)).await;
+            sleep(EXIT_FOLLOWS).await;
+            let process = Arc::clone(&self.process);
+            // It panics only by a defect, and then the end is told with the exit.
+            let _ = spawn_blocking(move || process.end_output()).await;
+        };
+        tokio::select! {
+            biased;
+            ended = &mut exit => return ended,
+            () = output_ends => {}
+        }
+        exit.await
     }
 
     async fn until_exit(&self, shared: &Arc<Shared>) -> Ended {

@@ -52,6 +52,8 @@ pub(crate) struct Status {
     pub(crate) state: State,
     /// When it is forgotten, once it is closed.
     pub(crate) kept_until: Option<Instant>,
+    /// Whether every writer closed the output, the leader too while it runs on.
+    pub(crate) has_ended: bool,
     /// Set at the moment that it is forgotten.
     pub(crate) removed: Option<ForgetReason>,
 }
@@ -61,8 +63,14 @@ impl Status {
         self.state.exit.is_none()
     }
 
+    /// Whether the leader exited and nothing can be printed any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.state.closed_at.is_some()
+    }
+
+    /// Whether nothing can be printed any more.
+    pub(crate) fn is_output_closed(&self) -> bool {
+        self.has_ended || self.is_closed()
     }
 }
 
@@ -89,7 +97,7 @@ impl Process {
 
     fn status_of(record: &Record) -> watch::Sender<Status> {
         let state = record.state();
-        watch::Sender::new(Status { state, kept_until: None, removed: None })
+        watch::Sender::new(Status { state, kept_until: None, has_ended: false, removed: None })
     }
 
     pub(crate) fn id(&self) -> ProcessId {
@@ -118,6 +126,12 @@ impl Process {
     /// Says that it is forgotten; everybody who waits for it hears so.
     pub(crate) fn set_removed(&self, reason: ForgetReason) {
         self.status.send_modify(|status| status.removed = Some(reason));
+    }
+
+    /// Says that nothing will be printed any more; blocking.
+    pub(crate) fn end_output(&self) {
+        self.journals.close();
+        self.status.send_modify(|status| status.has_ended = true);
     }
 
     /// Says how long it is kept from now on.

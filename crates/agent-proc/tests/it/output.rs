@@ -75,6 +75,29 @@ fn a_survivor_that_prints_without_end_does_not_delay_the_exit() {
 }
 
 #[test]
+fn an_output_that_every_writer_closed_is_closed_while_the_leader_runs_on() {
+    with(|f| async move {
+        let json =
+            json!({"command": "echo a; exec > /dev/null 2>&1; read x; exit 6", "stdin": "open"});
+        let id = f.start(json).await;
+        let from = Some(2);
+        let text =
+            f.output(id, GetProcessOutputRequest { from, ..wait_for(WaitFor::Output) }).await;
+        let text = text.unwrap();
+        assert_eq!((text.running, text.output_closed, text.wait_expired), (true, true, false));
+        let record = f.get(id).await;
+        assert_eq!(
+            (record.output_closed, record.closed_at, record.retained_until),
+            (true, None, None)
+        );
+        f.write(id, "\n", 0).await.unwrap();
+        let text = f.at_close(id).await;
+        assert_eq!((text.output.as_str(), text.exit_code), ("a\n", Some(6)));
+        assert!(f.get(id).await.closed_at.is_some());
+    });
+}
+
+#[test]
 fn a_survivor_that_holds_the_output_leaves_it_open() {
     with(|f| async move {
         let id = f.start(json!({"command": "echo a; sleep 300 &"})).await;

@@ -114,6 +114,24 @@ fn a_separate_stderr_hears_of_the_exit_at_its_own_place() {
 }
 
 #[test]
+fn a_stream_whose_output_ended_early_waits_for_the_exit() {
+    with(|f| async move {
+        let json = json!({"command": "echo a; exec > /dev/null 2>&1; read x", "stdin": "open"});
+        let id = f.start(json).await;
+        let mut stream = from(&f, id, 0).await;
+        assert!(matches!(next(&mut stream).await, OutputItem::Bytes { .. }));
+        let wait = agent_api::WaitFor::Output;
+        let req =
+            agent_api::GetProcessOutputRequest { from: Some(2), ..crate::fixture::wait_for(wait) };
+        assert!(f.output(id, req).await.unwrap().output_closed);
+        assert!(stream.try_next().await.is_none());
+        f.close_input(id).await.unwrap();
+        let (_, others) = all(&mut stream).await;
+        assert_eq!(names(&others), [(2, "exited"), (2, "closed")]);
+    });
+}
+
+#[test]
 fn a_quota_is_a_gap_and_everything_else_comes() {
     let small = |config: &mut agent_proc::Config| config.output_quota_bytes = 1024 * 1024;
     with_config(small, |f| async move {
