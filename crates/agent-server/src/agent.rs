@@ -220,11 +220,14 @@ impl Agent {
         self.services.scripts.end_cron();
         info!("shutting down");
         let is_drained = self.drain_requests().await;
-        // A connection without a request has nothing to lose, so cutting it is no fault.
-        let close_timeout = if is_drained { CLOSE_TIMEOUT } else { Duration::ZERO };
-        self.server.shutdown(close_timeout).await;
+        if !is_drained {
+            self.server.shutdown(Duration::ZERO).await;
+        }
+        // Connections without a request stay meanwhile, so that a late one gets its 503.
         let outcome = self.services.scripts.run_stop().await;
         self.services.lifecycles.record(Event::Stopped(outcome));
+        // A connection without a request has nothing to lose, so cutting it is no fault.
+        self.server.shutdown(CLOSE_TIMEOUT).await;
         let is_ended = timeout(SERVICES_TIMEOUT, self.services.shutdown()).await.is_ok();
         if is_drained && is_ended { Stopped::Clean } else { Stopped::Cut }
     }

@@ -58,16 +58,21 @@ fn read_text(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Says in one line what does not parse and where.
+/// Says in one line what does not parse and where, with the key when it is on that line.
 fn syntax(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().replace('\n', ", ");
-    match error.span() {
-        Some(span) => {
-            let before = text.get(..span.start).unwrap_or_default();
-            format!("line {}: {message}", before.matches('\n').count() + 1)
-        }
-        None => message,
-    }
+    let Some(span) = error.span() else { return message };
+    let line = text.get(..span.start).unwrap_or_default().matches('\n').count();
+    let key = text.lines().nth(line).and_then(key);
+    let key = key.map(|key| format!(", `{key}`")).unwrap_or_default();
+    format!("line {}{key}: {message}", line + 1)
+}
+
+/// The bare key that a line begins with.
+fn key(line: &str) -> Option<&str> {
+    let (key, _) = line.split_once('=')?;
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    Some(key.trim()).filter(|key| !key.is_empty() && key.bytes().all(is_part))
 }
 
 fn take(

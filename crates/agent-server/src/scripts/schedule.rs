@@ -32,6 +32,10 @@ impl FromStr for Schedule {
             let words = "expected second, minute, hour, day, month and, optionally, day of week";
             return Err(ParseScheduleError(words.to_owned()));
         }
+        // The parser passes over what is missing in a list.
+        if fields.iter().any(|field| field.split(',').any(str::is_empty)) {
+            return Err(ParseScheduleError("a list with nothing between its commas".to_owned()));
+        }
         let parser =
             CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build();
         let cron = parser
@@ -119,6 +123,9 @@ mod tests {
             "a b c d e",
             "*/0 * * * *",
             "5-1 * * * *",
+            "1,,2 * * * *",
+            ",1 * * * *",
+            "* * * * * MON,",
         ] {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
         }

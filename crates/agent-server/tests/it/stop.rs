@@ -155,6 +155,21 @@ fn idle_connections_hold_up_nothing() {
 }
 
 #[test]
+fn a_late_request_is_answered_also_while_stop_scripts_run() {
+    let script = "[[scripts]]\nname = \"a\"\nrun_on_stop = true\n\
+                  script = \"until [ -e go ]; do sleep 0.05; done\"\n";
+    let mut daemon = Setup::listening().file(script).start();
+    let mut idle = idle_connection(&daemon);
+    daemon.signal(Signal::TERM);
+    daemon.log_line(|line| line["message"] == "script started");
+    let refused = ask_again(&mut idle);
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    assert!(refused.to_ascii_lowercase().contains("connection: close"), "{refused}");
+    fs::write(daemon.dir.path().join("go"), "").unwrap();
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
 fn the_last_answer_before_a_stop_is_complete() {
     let mut daemon = Setup::listening().start();
     let mut stream = daemon.connect();
