@@ -94,15 +94,12 @@ where
 }
 
 /// As [`follow`], of a process that is known to be there: the first connection is one of many.
-pub(crate) fn follow_known<'a, A>(
-    agent: A,
+pub(crate) fn follow_known(
+    agent: &dyn AgentConn,
     id: ProcessId,
     request: StreamProcessOutputRequest,
     reconnect: Reconnect,
-) -> Follow<'a>
-where
-    A: Deref<Target: AgentConn> + Send + 'a,
-{
+) -> Follow<'_> {
     let begin = Trouble { since: Instant::now(), pause: Duration::ZERO };
     follow_from(Connection::Lost(begin), agent, id, request, reconnect)
 }
