@@ -38,9 +38,11 @@ pub(crate) struct App {
 
 /// Request headers that a page of an allowed origin may send.
 const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Coder-Chat-Id, \
-     Coder-Ancestor-Chat-Ids, If-Match, If-None-Match, If-Range, Range, Request-Id";
+     Coder-Ancestor-Chat-Ids, If-Match, If-None-Match, If-Range, Last-Event-ID, Range, Request-Id";
 /// Response headers that such a page may read besides the usual ones.
-const EXPOSED_HEADERS: &str = "Accept-Ranges, Agent-Content-Cut, Content-Range, ETag, Request-Id";
+const EXPOSED_HEADERS: &str = "Accept-Ranges, Agent-Body-End-Bytes, Agent-Body-Start-Bytes, \
+     Agent-Content-Cut, Agent-Journal-End-Bytes, Agent-Journal-Start-Bytes, Agent-Output-Closed, \
+     Agent-Running, Content-Range, ETag, Request-Id";
 
 impl App {
     /// Answers one request; never fails and never panics.
