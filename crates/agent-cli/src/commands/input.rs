@@ -22,6 +22,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct InputArgs {
     /// Process: its id, or a beginning that no other id has
+    #[arg(value_parser = process_id::check)]
     id: String,
     /// File on this machine that has the bytes; - is stdin
     #[arg(default_value = "-", value_name = "FILE")]

@@ -38,6 +38,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct LogsArgs {
     /// Process: its id, or a beginning that no other id has
+    #[arg(value_parser = process_id::check)]
     id: Option<String>,
     /// Print rotated logs of the agent that were modified at this RFC 3339 time or later too
     #[arg(long, value_name = "TIME", conflicts_with = "id")]

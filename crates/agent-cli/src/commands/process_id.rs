@@ -10,21 +10,24 @@ use crate::Error;
 /// Letters of an id that are shown, unless more are needed to tell two apart.
 const SHOWN: usize = 8;
 
+/// Checks a text that is typed for a process, before anything is done to others beside it.
+pub(crate) fn check(text: &str) -> Result<String, String> {
+    let begins_an_id = text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    if begins_an_id && !text.is_empty() || text.parse::<ProcessId>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err("not the id of a process, nor its beginning".to_owned())
+}
+
 /// Finds the process whose id the text is or begins; the agent is only asked for a beginning.
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] when no id begins like this, [`Error::Unsuitable`] when none or several of the
-/// [`MAX_PROCESS_LIST`] processes do that the caller sees first.
+/// [`Error::Unsuitable`] when none or several of the [`MAX_PROCESS_LIST`] processes have an id like
+/// this that the caller sees first.
 pub(crate) async fn find(conn: &dyn AgentConn, text: &str) -> Result<ProcessId, Error> {
     if let Ok(id) = text.parse() {
         return Ok(id);
-    }
-    let begins_an_id = text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    if text.is_empty() || !begins_an_id {
-        return Err(Error::usage(format!(
-            "`{text}` is not the id of a process, nor its beginning"
-        )));
     }
     let list = conn.list_processes(ListProcessesRequest { limit: MAX_PROCESS_LIST }).await?;
     matching(text, list.processes.iter().map(|process| process.id))

@@ -34,7 +34,8 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct PsArgs {
     /// Show all that is known of these processes: ids, or beginnings that no other id has
-    #[arg(value_name = "ID", conflicts_with_all = ["limit", "all"])]
+    #[arg(value_name = "ID", value_parser = process_id::check)]
+    #[arg(conflicts_with_all = ["limit", "all"])]
     ids: Vec<String>,
     /// Most processes, up to 2000
     #[arg(long, short = 'n', value_name = "LIMIT", default_value_t = DEFAULT_PROCESS_LIST)]

@@ -51,6 +51,7 @@ impl From<Scope> for SignalScope {
 #[command(after_help = SIGNAL_EXAMPLES)]
 pub struct SignalArgs {
     /// Process: its id, or a beginning that no other id has
+    #[arg(value_parser = process_id::check)]
     id: String,
     /// Signal
     signal: String,
@@ -64,7 +65,7 @@ pub struct SignalArgs {
 #[command(after_help = KILL_EXAMPLES)]
 pub struct KillArgs {
     /// Processes: their ids, or beginnings that no other id has
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required = true, value_name = "ID", value_parser = process_id::check)]
     ids: Vec<String>,
     /// Forget them too, with all they printed
     #[arg(long)]

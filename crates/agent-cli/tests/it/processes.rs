@@ -132,12 +132,18 @@ async fn a_process_is_known_by_the_beginning_of_its_id() {
     assert_eq!(agent.calls()[0], Call::ListProcesses(ListProcessesRequest { limit: 2000 }));
     let Call::SignalProcess(id, _) = &agent.calls()[1] else { panic!("no signal") };
     assert_eq!(id.to_string(), OTHER);
-    for (line, code, stderr) in [
-        ("signal b hup", 1, "agentctl: b: no process has an id that begins like this\n"),
-        ("signal xyz hup", 64, "agentctl: `xyz` is not the id of a process, nor its beginning\n"),
-    ] {
-        assert_eq!(type_line(&agent, line).await.failed(code), stderr);
+    let stderr = type_line(&agent, "signal b hup").await.failed(1);
+    assert_eq!(stderr, "agentctl: b: no process has an id that begins like this\n");
+}
+
+#[tokio::test]
+async fn what_is_no_id_is_refused_before_anything_is_done() {
+    let agent = two();
+    for line in ["kill aaaa xyz", "ps xyz", "signal xyz hup", "input xyz", "logs xyz"] {
+        let stderr = type_line(&agent, line).await.failed(64);
+        assert!(stderr.contains("not the id of a process, nor its beginning"), "{line}: {stderr}");
     }
+    assert_eq!(agent.calls(), []);
 }
 
 #[tokio::test]

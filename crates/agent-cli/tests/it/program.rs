@@ -70,7 +70,9 @@ pub(crate) fn running(
     agent.on_stream_process_output(move |_, request| {
         let is_stderr = request.stream == OutputStreamName::Stderr;
         let items = if is_stderr { stderr.clone() } else { output.clone() };
-        Ok(ProcessStream::from_items(items))
+        // As with an agent, something may still hold the output.
+        let held = stream::pending();
+        Ok(ProcessStream::from_stream(stream::iter(items.into_iter().map(Ok)).chain(held)))
     });
     agent
 }
