@@ -188,7 +188,10 @@ where
                 }
                 Connection::Lost(trouble) => {
                     let trouble = *trouble;
-                    tokio::time::sleep(trouble.pause).await;
+                    // No pause at all is shorter than one of zero, which lasts to the next tick.
+                    if !trouble.pause.is_zero() {
+                        tokio::time::sleep(trouble.pause).await;
+                    }
                     match self.connect().await {
                         Ok(items) => self.opened(items, Some(trouble)),
                         Err(error) => self.lost(error, Some(trouble))?,
