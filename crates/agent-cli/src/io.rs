@@ -6,7 +6,10 @@ use std::io::{IsTerminal, Write};
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Signals, Terminal};
+use crate::{
+    Signals, Terminal,
+    stdio::{Sink, Source},
+};
 
 /// Bytes of output that are collected before they are written.
 const STDOUT_BUFFER: usize = 64 * 1024;
@@ -51,14 +54,14 @@ impl Io {
     pub fn standard() -> Self {
         let choice = anstream::AutoStream::choice(&std::io::stdout());
         Self {
-            stdin: Some(Box::new(tokio::io::stdin())),
-            program_stderr: Some(Box::new(tokio::io::stderr())),
+            stdin: Some(Box::new(Source::new(rustix::stdio::stdin()))),
+            program_stderr: Some(Box::new(Sink::new(rustix::stdio::stderr()))),
             terminal: Terminal::of(std::io::stdin()),
             screen: Terminal::of(std::io::stdout()),
             colors: choice != anstream::ColorChoice::Never,
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
-            ..Self::new(tokio::io::stdout(), std::io::stderr())
+            ..Self::new(Sink::new(rustix::stdio::stdout()), std::io::stderr())
         }
     }
 

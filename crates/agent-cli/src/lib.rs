@@ -30,6 +30,7 @@ mod palette;
 mod progress;
 mod run;
 mod signals;
+mod stdio;
 mod terminal;
 mod values;
 
