@@ -42,12 +42,17 @@ impl Leaf {
     }
 
     /// The processes here and in groups below, in no order; zombies are usually not among them.
+    /// A group that is gone has none.
     ///
     /// # Errors
     ///
-    /// The group's file cannot be read; groups below that go meanwhile are no error.
+    /// The group's file cannot be read; groups that go meanwhile are no error.
     pub(crate) fn members(&self) -> io::Result<Vec<u32>> {
-        let mut members = files::parse_members(&self.read("cgroup.procs")?);
+        let here = match self.read("cgroup.procs") {
+            Err(_) if self.is_gone() => return Ok(Vec::new()),
+            here => here?,
+        };
+        let mut members = files::parse_members(&here);
         for below in groups_below(&self.path, MAX_DEPTH) {
             if let Ok(text) = fs::read_to_string(below.join("cgroup.procs")) {
                 members.extend(files::parse_members(&text));
@@ -60,6 +65,10 @@ impl Leaf {
     pub(crate) fn is_populated(&self) -> bool {
         let events = self.read("cgroup.events");
         events.ok().and_then(|text| files::parse_populated(&text)).unwrap_or(false)
+    }
+
+    fn is_gone(&self) -> bool {
+        !self.path.exists()
     }
 
     /// Kills everything here and below at once, also what is being forked.

@@ -17,6 +17,9 @@ const GIVE_UP: Duration = Duration::from_secs(5);
 const MAX_LOOKS: usize = 100;
 /// Between two looks at a tree that is ending: first and longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+/// Longest trust in the report that a cgroup is empty: the kernel holds a second one within some
+/// milliseconds back, and it is lost when the group is removed meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) async fn kill(tree: &Tree) {
     let deadline = Instant::now() + GIVE_UP;
@@ -122,8 +125,9 @@ fn stop_all(tree: &Shared) -> Vec<Entry> {
 /// or the leader's end.
 async fn emptied(tree: &Tree, until: Instant, pause: Duration) {
     let shared = tree.shared();
+    let report = until.min(Instant::now() + LOOK_AGAIN);
     if let Members::Leaf(leaf) = &shared.members
-        && !matches!(timeout_at(until, leaf.emptied()).await, Ok(Err(_)))
+        && !matches!(timeout_at(report, leaf.emptied()).await, Ok(Err(_)))
         && shared.leader_has_ended()
     {
         return;

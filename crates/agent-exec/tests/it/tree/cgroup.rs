@@ -58,6 +58,25 @@ mod needs_root {
     }
 
     #[tokio::test]
+    async fn an_end_is_noticed_also_when_the_group_goes_at_once() {
+        for _ in 0..20 {
+            // It ends while somebody waits for that, but soon after its start.
+            let script = "trap '/bin/true; exit' TERM; echo $$; while :; do :; done";
+            let started = Started::script(Cgroups::Auto, 1, script).await;
+            let child = &started.child;
+            let began = Instant::now();
+            let remove = async {
+                child.wait().await;
+                child.tree.remove();
+            };
+            tokio::join!(child.tree.end(LONG), remove);
+            assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
+            assert_eq!(started.signal("TERM", Scope::Tree).await.ok(), None);
+            started.assert_gone().await;
+        }
+    }
+
+    #[tokio::test]
     async fn a_group_with_survivors_stays_as_long_as_they_do() {
         let script = "sh -c 'echo $$; exec sleep 300' &";
         let started = Started::script(Cgroups::Auto, 1, script).await;
