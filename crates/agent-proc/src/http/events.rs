@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use agent_api::{OutputChunk, ProcessStreamMessage};
+use agent_api::{MAX_CHUNK_BYTES, OutputChunk, ProcessStreamMessage};
 use agent_http::Event;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
@@ -42,7 +42,7 @@ impl Chunker {
     /// Takes the next item; answers the events that it makes ready, in order.
     fn push(&mut self, item: OutputItem) -> Vec<Event> {
         if let OutputItem::Bytes { offset, bytes } = item {
-            return self.output(offset, bytes).into_iter().collect();
+            return self.output(offset, bytes);
         }
         // Nothing that is here can be behind what comes now.
         let kept = self.flush();
@@ -66,8 +66,8 @@ impl Chunker {
         kept.into_iter().chain(event).collect()
     }
 
-    fn output(&mut self, offset: u64, bytes: Bytes) -> Option<Event> {
-        let from = offset - self.kept.len() as u64;
+    fn output(&mut self, offset: u64, bytes: Bytes) -> Vec<Event> {
+        let mut from = offset - self.kept.len() as u64;
         self.offset = offset + bytes.len() as u64;
         let mut bytes = if self.kept.is_empty() {
             bytes
@@ -77,7 +77,15 @@ impl Chunker {
             joined.freeze()
         };
         self.kept = bytes.split_off(bytes.len() - incomplete(&bytes));
-        chunk(from, &bytes)
+        let mut events = Vec::new();
+        // With what was kept it can be longer than an event may be.
+        while bytes.len() > MAX_CHUNK_BYTES {
+            let first = bytes.split_to(MAX_CHUNK_BYTES - incomplete(&bytes[..MAX_CHUNK_BYTES]));
+            events.extend(chunk(from, &first));
+            from += first.len() as u64;
+        }
+        events.extend(chunk(from, &bytes));
+        events
     }
 
     /// Gives up on the rest of a character.
@@ -160,6 +168,25 @@ mod tests {
                 ("closed", 2, r#"{"type":"closed","end_bytes":2}"#),
             ],
         );
+    }
+
+    #[test]
+    fn an_event_holds_no_more_than_a_frame_and_whole_characters() {
+        let text = "€".repeat(2 * MAX_CHUNK_BYTES / 3 + 1);
+        let mut chunker = Chunker::default();
+        let frames = text.as_bytes().chunks(MAX_CHUNK_BYTES);
+        let mut joined = String::new();
+        let mut from = 0;
+        for frame in frames {
+            for event in chunker.push(bytes(from, frame)) {
+                let chunk: OutputChunk = serde_json::from_str(&event.data).unwrap();
+                assert_eq!(chunk.from, joined.len() as u64);
+                assert!(chunk.to - chunk.from <= MAX_CHUNK_BYTES as u64);
+                joined += &chunk.text.unwrap();
+            }
+            from += frame.len() as u64;
+        }
+        assert_eq!(joined, text);
     }
 
     #[test]
