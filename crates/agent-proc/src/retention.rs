@@ -113,7 +113,12 @@ pub(crate) async fn finish(
     reason: ForgetReason,
 ) {
     let (store, forgotten) = (store.clone(), Arc::clone(process));
-    let work = move || store.forget(&forgotten.record, &forgotten.journals, reason);
+    let others = shared.table.lock().processes();
+    let work = move || {
+        store.forget(&forgotten.record, &forgotten.journals, reason);
+        // There may be room now for what a full disk refused.
+        others.iter().for_each(|other| other.record.retry());
+    };
     if blocking(work).await.is_ok() {
         shared.table.lock().free(process.id());
     }

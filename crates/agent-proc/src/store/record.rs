@@ -230,6 +230,14 @@ impl Record {
         answer
     }
 
+    /// Writes what the disk refused so far, if it takes it now; blocks.
+    pub(crate) fn retry(&self) {
+        let mut file = self.0.file.lock();
+        if file.was_refused {
+            self.write_logged(&mut file);
+        }
+    }
+
     /// Removes the file; blocks. Later changes stay in memory.
     pub(super) fn remove(&self) -> io::Result<()> {
         let mut file = self.0.file.lock();

@@ -192,4 +192,24 @@ mod needs_tmpfs {
         );
         drop(disk);
     }
+
+    #[test]
+    fn a_process_that_a_full_disk_refused_is_written_with_the_room_that_another_made() {
+        let disk = agent_test::Mount::tmpfs(4 * 1024 * 1024).unwrap();
+        let state_dir = disk.path().to_owned();
+        with_config(
+            |config| config.state_dir = state_dir,
+            |f| async move {
+                let large = f.start(json!({"command": "yes | head -c 8000000"})).await;
+                f.at_close(large).await;
+                let later = f.start(json!({"command": "exit 7"})).await;
+                f.at_close(later).await;
+                f.processes.delete_process(&nobody(), large).await.unwrap();
+                f.processes.shutdown().await;
+                let found = again(&f).get(later).await;
+                assert_eq!((found.exit_code, found.lost), (Some(7), false));
+            },
+        );
+        drop(disk);
+    }
 }
