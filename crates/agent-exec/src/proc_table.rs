@@ -59,6 +59,12 @@ impl Entry {
         Self::parse(&line[..read])
     }
 
+    /// Reads the leader of a session; without `/proc` that is all that is known of it.
+    pub(crate) fn of_leader(pid: u32) -> Self {
+        let unread = Self { pid, parent: 0, group: pid, session: pid, started: 0, is_alive: true };
+        Self::read(pid).unwrap_or(unread)
+    }
+
     /// Whether this is the same process, not another that got its id.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.pid == other.pid && self.started == other.started

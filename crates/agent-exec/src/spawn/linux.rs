@@ -4,9 +4,9 @@
 //!  agentd                                new process
 //!  strings, descriptors, cgroup
 //!  signals blocked, clone3 or fork --->  defaults, session, terminal, descriptors
-//!  child registered                      priority, user, directory
-//!  status pipe read  <----- records ---  execve
-//!     |                 or end of file:  the program executes
+//!     |  stands still                    priority, user, directory
+//!     |           <------- notes ------  what was refused
+//!  goes on         <-------------------  execve, or the end
 //!     +--> child, or the error after the process was collected
 //! ```
 
@@ -81,7 +81,7 @@ fn execute(
     leaf: Option<&Leaf>,
 ) -> Result<Executing, SpawnError> {
     let (near, far) = ends::open(command, &shared.budget)?;
-    let (hear, status) = io::pipe().map_err(SpawnError::system("create a pipe"))?;
+    let notes = shared.means.notes().map_err(SpawnError::system("share memory with a process"))?;
     let priority = priority::of(&shared.config);
     let required = !command.limits.is_empty();
     let program = Program {
@@ -91,7 +91,7 @@ fn execute(
         workdir: arguments.workdir,
         stdio: far.stdio(),
         terminal: near.terminal.is_some(),
-        status: status.as_fd(),
+        notes: &notes,
         oom_score: priority.oom_score,
         nice: priority.nice,
         open_files: priority.open_files,
@@ -99,12 +99,14 @@ fn execute(
         join: None,
     };
     let (process, in_leaf) = make(shared, program, leaf, address(command), required)?;
-    drop((far, status));
-    let report = report::hear(&hear, &shared.means.warnings);
-    match report.failed {
-        None => Ok(Executing { process, near, in_leaf: in_leaf && !report.outside }),
+    drop(far);
+    shared.means.warnings.warn(&notes);
+    let in_leaf = in_leaf && notes.error(Stage::Outside).is_none();
+    let refused = report::failure(&notes);
+    shared.means.give_back(notes);
+    match refused {
+        None => Ok(Executing { process, near, in_leaf }),
         Some((stage, error)) => {
-            // It says nothing more before it ends.
             let _ = sys::wait(process.pid);
             Err(failure(command, stage, error))
         }
@@ -114,7 +116,8 @@ fn execute(
 /// Whose memory the new process may use until its program executes.
 ///
 /// A process that changes its user while it shares agentd's memory would make agentd undumpable,
-/// and one that is over its memory limit already would be killed together with all who share it.
+/// or let that user look into it (prctl(2), `PR_SET_DUMPABLE`), and one that is over its memory
+/// limit already would be killed together with all who share it.
 fn address(command: &Command) -> Address {
     let shareable = command.account.is_none() && command.limits.memory_bytes.is_none();
     if shareable { Address::Shared } else { Address::Copied }
@@ -208,16 +211,19 @@ fn adopt(
     command: &Command,
     process: sys::Clone,
     near: Near,
-    leaf: Option<Leaf>,
+    mut leaf: Option<Leaf>,
 ) -> Result<Child, SpawnError> {
+    leaf.iter_mut().for_each(Leaf::entered);
     let sys::Clone { pid, pidfd } = process;
     let (pidfd, children) = (Arc::new(pidfd), shared.children.clone());
+    // Only a tree without a cgroup is known by marks.
+    let outputs = if leaf.is_none() { near.outputs() } else { Vec::new() };
     let start = Start {
         id: command.id,
         pid,
         pidfd: Arc::clone(&pidfd),
         leaf,
-        outputs: near.outputs(),
+        outputs,
         children: children.clone(),
     };
     let tree = Tree::new(start);

@@ -4,7 +4,11 @@ use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
+
+use super::report::Warnings;
 use crate::cgroup::Hierarchy;
+use crate::sys::Notes;
 use crate::{Cgroups, Config, Limits};
 
 /// What a launcher has found out about the system; nothing before the first command.
@@ -13,6 +17,8 @@ pub(crate) struct Means {
     hierarchy: OnceLock<Option<Hierarchy>>,
     fork: AtomicBool,
     pub(super) warnings: Warnings,
+    /// As many as there were spawns at a time.
+    notes: Mutex<Vec<Notes>>,
 }
 
 impl Means {
@@ -31,6 +37,20 @@ impl Means {
         !self.fork.load(Ordering::Relaxed)
     }
 
+    /// Empty notes for a spawn.
+    pub(super) fn notes(&self) -> io::Result<Notes> {
+        let used = self.notes.lock().pop();
+        used.map_or_else(Notes::new, |notes| {
+            notes.clear();
+            Ok(notes)
+        })
+    }
+
+    /// Takes notes back, when no process writes to them any more.
+    pub(super) fn give_back(&self, notes: Notes) {
+        self.notes.lock().push(notes);
+    }
+
     /// The hierarchy for the cgroups of commands; made the first time, which may block.
     pub(super) fn hierarchy(&self, config: &Config) -> Option<&Hierarchy> {
         let make = || match config.cgroups {
@@ -38,33 +58,5 @@ impl Means {
             Cgroups::Off => None,
         };
         self.hierarchy.get_or_init(make).as_ref()
-    }
-}
-
-/// Says once what the system refuses every command.
-#[derive(Debug, Default)]
-pub(super) struct Warnings {
-    said: [AtomicBool; 3],
-}
-
-/// Something a command runs without when the system refuses it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Extra {
-    OomScore,
-    Nice,
-    OpenFiles,
-}
-
-impl Warnings {
-    pub(super) fn warn(&self, extra: Extra, error: &io::Error) {
-        if self.said[extra as usize].swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let what = match extra {
-            Extra::OomScore => "OOM score",
-            Extra::Nice => "niceness",
-            Extra::OpenFiles => "limit of open files",
-        };
-        tracing::warn!(error = %agent_api::io_text(error), "commands keep agentd's {what}");
     }
 }

@@ -1,49 +1,40 @@
-//! What a new process says about itself before its program executes.
+//! What the notes of a new process mean.
 
-use std::io::{self, PipeReader};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::io::Errno;
+use crate::sys::{Notes, Stage};
 
-use super::means::{Extra, Warnings};
-use crate::sys::{RECORD, Stage};
+/// What a command runs without when the system refuses it.
+const EXTRAS: [(Stage, &str); 3] = [
+    (Stage::OomScore, "OOM score"),
+    (Stage::Nice, "niceness"),
+    (Stage::OpenFiles, "limit of open files"),
+];
 
-/// What a new process said.
+/// Which of the extras were said to be refused, each once a launcher.
 #[derive(Debug, Default)]
-pub(super) struct Report {
-    /// Whether it could not join its cgroup.
-    pub(super) outside: bool,
-    /// Why its program does not execute; `None` when it does.
-    pub(super) failed: Option<(Stage, io::Error)>,
+pub(super) struct Warnings {
+    said: [AtomicBool; EXTRAS.len()],
 }
 
-/// Reads until the program executes or the process has given up.
-///
-/// A process that is killed before that counts as executing: its exit tells.
-pub(super) fn hear(status: &PipeReader, warnings: &Warnings) -> Report {
-    let mut report = Report::default();
-    let mut record = [0; RECORD];
-    loop {
-        match rustix::io::read(status, &mut record) {
-            // A pipe hands out in one piece what was written in one piece and fits.
-            Ok(RECORD) => {}
-            Ok(_) => return report,
-            Err(Errno::INTR) => continue,
-            Err(error) => {
-                tracing::error!(%error, "cannot hear how a command starts");
-                return report;
-            }
-        }
-        let Some((stage, errno)) = Stage::read(record) else { return report };
-        let error = io::Error::from_raw_os_error(errno);
-        match stage {
-            Stage::OomScore => warnings.warn(Extra::OomScore, &error),
-            Stage::Nice => warnings.warn(Extra::Nice, &error),
-            Stage::OpenFiles => warnings.warn(Extra::OpenFiles, &error),
-            Stage::Outside => report.outside = true,
-            stage => {
-                report.failed = Some((stage, error));
-                return report;
+impl Warnings {
+    /// Says what was refused and has not been said before.
+    pub(super) fn warn(&self, notes: &Notes) {
+        for ((stage, what), said) in EXTRAS.into_iter().zip(&self.said) {
+            if let Some(error) = notes.error(stage)
+                && !said.swap(true, Ordering::Relaxed)
+            {
+                let error = agent_api::io_text(&error);
+                tracing::warn!(error, "commands keep agentd's {what}");
             }
         }
     }
+}
+
+/// Why the program does not execute; `None` when it does.
+///
+/// A process that was killed before that counts as executing: its exit tells.
+pub(super) fn failure(notes: &Notes) -> Option<(Stage, io::Error)> {
+    Stage::LAST.into_iter().find_map(|stage| Some((stage, notes.error(stage)?)))
 }

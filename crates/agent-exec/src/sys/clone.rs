@@ -23,16 +23,14 @@ pub(crate) struct Clone {
 /// Whose memory the process has until its program executes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
-    /// Agentd's own, while the calling thread stands still: takes the same time however much
-    /// memory agentd has.
+    /// Agentd's own: takes the same time however much memory agentd has.
     Shared,
     /// A copy.
     Copied,
 }
 
-/// Makes a process that becomes the program, in a cgroup if one is given.
-///
-/// With [`Address::Shared`] it returns when the program executes or has failed to.
+/// Makes a process that becomes the program, in a cgroup if one is given; returns when the program
+/// executes or the process has ended.
 ///
 /// # Errors
 ///
@@ -45,7 +43,9 @@ pub(crate) fn clone3(
     address: Address,
 ) -> io::Result<Clone> {
     let mut pidfd: c_int = -1;
-    let mut flags = libc::CLONE_PIDFD as u64 | CLEAR_SIGHAND;
+    // Standing still until the program executes keeps everything alive that the process uses, and
+    // the kernel from ending agentd when a process that shares its memory runs out of it.
+    let mut flags = (libc::CLONE_PIDFD | libc::CLONE_VFORK) as u64 | CLEAR_SIGHAND;
     let mut cgroup = 0;
     if let Some(leaf) = leaf {
         flags |= INTO_CGROUP;
@@ -79,21 +79,23 @@ pub(crate) fn clone3(
     Ok(Clone { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
 }
 
-/// Makes a process that becomes the program, in the old way.
+/// The same with the older call, which every kernel knows and which nothing forbids.
 ///
 /// # Errors
 ///
-/// As fork(2) and pidfd_open(2) say.
-#[expect(unsafe_code, reason = "safe libraries offer no fork")]
+/// As clone(2) and pidfd_open(2) say.
+#[expect(unsafe_code, reason = "no library offers clone(2)")]
 pub(crate) fn fork(program: &Program<'_>) -> io::Result<Clone> {
+    let (flags, none) = (c_long::from(libc::CLONE_VFORK | libc::SIGCHLD), c_long::from(0));
     let mask = block_all();
-    // SAFETY: the new process only executes; see there for what it keeps from doing.
+    // SAFETY: no pointers. Without a shared address space both processes may return, and the new
+    // one only executes.
     let pid = unsafe {
-        let pid = libc::fork();
+        let pid = libc::syscall(libc::SYS_clone, flags, none, none, none, none);
         if pid == 0 {
             program.execute();
         }
-        pid
+        i32::try_from(pid).unwrap_or(-1)
     };
     let error = io::Error::last_os_error();
     set_mask(mask);
@@ -131,9 +133,7 @@ mod shared {
         let mut stack = Vec::<Piece>::with_capacity(STACK / size_of::<Piece>());
         args.stack = stack.as_mut_ptr() as u64;
         args.stack_size = STACK as u64;
-        // Standing still until the program executes keeps the stack and the program alive, and
-        // the kernel from ending agentd when the new process runs out of memory.
-        args.flags |= (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
+        args.flags |= libc::CLONE_VM as u64;
         // SAFETY: the structure lives; the stack is aligned, writable and used by nobody else,
         // and like the program outlives the new process's use of it, because this thread waits.
         let returned = unsafe { call(args, program) };

@@ -4,6 +4,8 @@
 #[cfg(target_os = "linux")]
 mod clone;
 #[cfg(target_os = "linux")]
+mod notes;
+#[cfg(target_os = "linux")]
 mod program;
 #[cfg(target_os = "linux")]
 mod reset;
@@ -13,7 +15,9 @@ mod watch;
 #[cfg(target_os = "linux")]
 pub(crate) use clone::{Address, Clone, clone3, fork};
 #[cfg(target_os = "linux")]
-pub(crate) use program::{Identity, Join, Program, RECORD, Stage, Strings};
+pub(crate) use notes::{Notes, Stage};
+#[cfg(target_os = "linux")]
+pub(crate) use program::{Identity, Join, Program, Strings};
 pub(crate) use wait::collect;
 #[cfg(target_os = "linux")]
 pub(crate) use wait::wait;

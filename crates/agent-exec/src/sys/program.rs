@@ -7,7 +7,7 @@ use std::ptr;
 
 use libc::{c_char, c_int, gid_t, uid_t};
 
-use super::reset;
+use super::{Notes, Stage, reset};
 
 /// Everything between the birth of a process and its program.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub(crate) struct Program<'a> {
     pub(crate) stdio: [BorrowedFd<'a>; 3],
     /// Whether descriptor 0 is to be the controlling terminal.
     pub(crate) terminal: bool,
-    /// Where [`Record`]s go; closed when the program executes.
-    pub(crate) status: BorrowedFd<'a>,
+    /// Where errors go.
+    pub(crate) notes: &'a Notes,
     /// Text for `/proc/self/oom_score_adj`.
     pub(crate) oom_score: Option<CString>,
     pub(crate) nice: Option<c_int>,
@@ -51,51 +51,6 @@ pub(crate) struct Join<'a> {
     pub(crate) required: bool,
 }
 
-/// What a record is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Stage {
-    /// The OOM score stays agentd's; the process goes on, as it does after the next three.
-    OomScore,
-    Nice,
-    OpenFiles,
-    /// The process is not in its cgroup.
-    Outside,
-    /// It could not join the cgroup it needs; it ends, as it does after the following ones.
-    Cgroup,
-    Session,
-    Terminal,
-    Descriptors,
-    User,
-    Workdir,
-    Execute,
-}
-
-impl Stage {
-    const ALL: [Self; 11] = [
-        Self::OomScore,
-        Self::Nice,
-        Self::OpenFiles,
-        Self::Outside,
-        Self::Cgroup,
-        Self::Session,
-        Self::Terminal,
-        Self::Descriptors,
-        Self::User,
-        Self::Workdir,
-        Self::Execute,
-    ];
-
-    /// Reads a record back: the stage, and the error's number.
-    pub(crate) fn read(record: [u8; RECORD]) -> Option<(Self, i32)> {
-        let [stage, errno @ ..] = record;
-        Some((*Self::ALL.get(usize::from(stage))?, i32::from_ne_bytes(errno)))
-    }
-}
-
-/// Bytes of a record: the stage, then the error's number. A pipe keeps so few in one piece.
-pub(crate) const RECORD: usize = 5;
-
 /// Strings as execve(2) takes them.
 #[derive(Debug)]
 pub(crate) struct Strings {
@@ -122,7 +77,8 @@ impl Program<'_> {
     ///
     /// To be called only by a new process, with every signal blocked. As that process may share
     /// the memory of the one that made it, or have a copy in which locks are held for ever,
-    /// nothing here allocates, panics, takes a lock or changes memory but its own stack.
+    /// nothing here allocates, panics, takes a lock or changes memory but its own stack and the
+    /// notes.
     #[expect(unsafe_code, reason = "only system calls are possible here")]
     pub(super) unsafe fn execute(&self) -> ! {
         // SAFETY: the caller's promise is that of `prepare` and `run`.
@@ -132,7 +88,7 @@ impl Program<'_> {
                 Err(failed) => failed,
             }
         };
-        self.say(stage, errno);
+        self.notes.note(stage, errno);
         // SAFETY: ends the process at once, without handlers of the memory it may share.
         unsafe { libc::_exit(127) }
     }
@@ -147,7 +103,7 @@ impl Program<'_> {
             if join.required {
                 return Err((Stage::Cgroup, errno));
             }
-            self.say(Stage::Outside, errno);
+            self.notes.note(Stage::Outside, errno);
         }
         // SAFETY: no pointers.
         check(unsafe { libc::setsid() }).map_err(at(Stage::Session))?;
@@ -159,7 +115,7 @@ impl Program<'_> {
             // SAFETY: this request takes a number.
             check(unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) }).map_err(at(Stage::Terminal))?;
         }
-        reset::descriptors(self.status.as_raw_fd());
+        reset::descriptors();
         self.stand_back();
         if let Some(identity) = &self.identity {
             // SAFETY: the caller's promise; this process is the only thread it may change.
@@ -174,7 +130,7 @@ impl Program<'_> {
     fn stand_back(&self) {
         let told = |stage: Stage, step: Step| {
             if let Err(errno) = step {
-                self.say(stage, errno);
+                self.notes.note(stage, errno);
             }
         };
         if let Some(score) = &self.oom_score {
@@ -209,14 +165,6 @@ impl Program<'_> {
             }
         }
         if forbidden { libc::EACCES } else { last }
-    }
-
-    #[expect(unsafe_code, reason = "only system calls are possible here")]
-    fn say(&self, stage: Stage, errno: c_int) {
-        let [a, b, c, d] = errno.to_ne_bytes();
-        let record: [u8; RECORD] = [stage as u8, a, b, c, d];
-        // SAFETY: a pointer to as many live bytes as are said.
-        unsafe { libc::write(self.status.as_raw_fd(), record.as_ptr().cast(), RECORD) };
     }
 }
 

@@ -1,6 +1,6 @@
 //! Gives a new process the state every program may count on; by system calls only.
 
-use libc::{c_int, c_long, c_uint};
+use libc::{c_int, c_uint};
 
 /// Bytes of the kernel's set of signals, which is not the C library's.
 const SET: usize = 8;
@@ -54,34 +54,28 @@ pub(super) fn set_mask(mask: u64) -> u64 {
     before
 }
 
-/// Closes every descriptor above 2 but `kept`.
+/// Closes every descriptor above 2.
 ///
 /// Closing beats marking: a copy of another command's pipe would keep that one from its end of
 /// file for as long as this process takes to execute.
-pub(super) fn descriptors(kept: c_int) {
-    let kept = kept.unsigned_abs();
-    let whole = close_range(3, kept - 1) && close_range(kept + 1, c_uint::MAX);
-    if !whole {
-        close_one_by_one(kept);
-    }
-}
-
 #[expect(unsafe_code, reason = "only system calls are possible in a new process")]
-fn close_range(first: c_uint, last: c_uint) -> bool {
+pub(super) fn descriptors() {
+    const FIRST: c_int = 3;
     // SAFETY: no pointers; the descriptor table is the new process's own.
-    first > last || unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 as c_long
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, FIRST, c_uint::MAX, 0) };
+    if closed != 0 {
+        close_one_by_one(FIRST);
+    }
 }
 
 /// For kernels before 5.9.
 #[expect(unsafe_code, reason = "only system calls are possible in a new process")]
-fn close_one_by_one(kept: c_uint) {
+fn close_one_by_one(first: c_int) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: a pointer to a live structure, which the call only writes.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    for fd in 3..limit.rlim_cur.min(1 << 20) as c_int {
-        if fd.unsigned_abs() != kept {
-            // SAFETY: no pointers; the descriptor table is the new process's own.
-            unsafe { libc::close(fd) };
-        }
+    for fd in first..limit.rlim_cur.min(1 << 20) as c_int {
+        // SAFETY: no pointers; the descriptor table is the new process's own.
+        unsafe { libc::close(fd) };
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::OwnedFd,
     sync::Arc,
     time::Duration,
 };
@@ -35,8 +35,10 @@ pub struct Tree {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) id: Uuid,
-    leader: Entry,
-    leader_fd: Arc<OwnedFd>,
+    /// The leader's id, which is also that of its group.
+    pid: u32,
+    /// Until the leader was collected; there may be thousands of trees whose leader is gone.
+    leader_fd: Mutex<Option<Arc<OwnedFd>>>,
     pub(super) members: Members,
     /// The accounts at the removal of the leaf.
     last: Mutex<Last>,
@@ -71,16 +73,12 @@ pub(crate) struct Start {
 impl Tree {
     pub(crate) fn new(start: Start) -> Self {
         let Start { id, pid, pidfd, leaf, outputs, children } = start;
-        // Without `/proc` only the leader is a member, and that is asked of its descriptor.
-        let unknown =
-            Entry { pid, parent: 0, group: pid, session: pid, started: 0, is_alive: true };
-        let leader = Entry::read(pid).unwrap_or(unknown);
         let members = match leaf {
             Some(leaf) => Members::Leaf(leaf),
-            None => Members::Walk(Walk::new(leader, id, &outputs, children)),
+            None => Members::Walk(Walk::new(pid, id, &outputs, children)),
         };
-        let last = Mutex::default();
-        Self { shared: Arc::new(Shared { id, leader, leader_fd: pidfd, members, last }) }
+        let (leader_fd, last) = (Mutex::new(Some(pidfd)), Mutex::default());
+        Self { shared: Arc::new(Shared { id, pid, leader_fd, members, last }) }
     }
 
     /// Notes that the leader has ended; to be called before it is collected, because from then on
@@ -89,6 +87,11 @@ impl Tree {
         if let Members::Walk(walk) = &self.shared.members {
             walk.leader_ended();
         }
+    }
+
+    /// Lets go of the leader's descriptor; to be called after the leader was collected.
+    pub(crate) fn leader_collected(&self) {
+        self.shared.leader_fd.lock().take();
     }
 
     /// Sends a signal; answers how many processes got it, at least 1.
@@ -215,8 +218,7 @@ impl Shared {
 
     /// While a member is in the group its id cannot become another group's.
     fn signal_group(&self, signal: Signal) -> Result<usize, TreeError> {
-        let group = self.leader.pid;
-        let count = self.alive().iter().filter(|entry| entry.group == group).count();
+        let count = self.alive().iter().filter(|entry| entry.group == self.pid).count();
         if count == 0 {
             return Err(TreeError::NoMember);
         }
@@ -239,13 +241,14 @@ impl Shared {
     }
 
     fn reach_group(&self, signal: Signal) -> io::Result<()> {
-        let group = i32::try_from(self.leader.pid).ok().and_then(Pid::from_raw);
+        let group = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         let group = group.ok_or(io::ErrorKind::NotFound)?;
         Ok(kill_process_group(group, signal.raw())?)
     }
 
     pub(super) fn signal_leader(&self, signal: Signal) -> io::Result<()> {
-        Ok(pidfd_send_signal(&self.leader_fd, signal.raw())?)
+        let leader = self.leader_fd().ok_or(rustix::io::Errno::SRCH)?;
+        Ok(pidfd_send_signal(leader, signal.raw())?)
     }
 
     /// The members that are alive, the leader among them wherever it was moved.
@@ -258,9 +261,9 @@ impl Shared {
             warn!(process.id = %self.id, %error, "only the leader of the tree is known");
             Vec::new()
         });
-        let leader = |entry: &Entry| entry.is_same(&self.leader);
-        if !self.leader_has_ended() && !members.iter().any(leader) {
-            members.push(Entry::read(self.leader.pid).unwrap_or(self.leader));
+        // While it runs its id is nobody else's.
+        if !self.leader_has_ended() && !members.iter().any(|entry| entry.pid == self.pid) {
+            members.push(Entry::of_leader(self.pid));
         }
         members
     }
@@ -274,12 +277,13 @@ impl Shared {
 
     /// Whether the leader is a zombie or collected; a process descriptor is readable from then on.
     pub(super) fn leader_has_ended(&self) -> bool {
-        let mut polled = [PollFd::new(&self.leader_fd, PollFlags::IN)];
+        let Some(leader) = self.leader_fd() else { return true };
+        let mut polled = [PollFd::new(&leader, PollFlags::IN)];
         matches!(poll(&mut polled, Some(&Timespec::default())), Ok(1..))
     }
 
-    pub(super) fn leader_fd(&self) -> BorrowedFd<'_> {
-        self.leader_fd.as_fd()
+    pub(super) fn leader_fd(&self) -> Option<Arc<OwnedFd>> {
+        self.leader_fd.lock().clone()
     }
 
     fn usage(&self) -> Option<Usage> {

@@ -11,7 +11,10 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use parking_lot::Mutex;
@@ -29,14 +32,13 @@ const OUTPUTS: [u8; 2] = [1, 2];
 /// What is remembered about a tree between two looks at the table.
 #[derive(Debug)]
 pub(super) struct Walk {
-    leader: Entry,
+    pid: u32,
+    leader: OnceLock<Entry>,
     /// `NAME=value` as in an environment.
     variable: Vec<u8>,
     /// The names of the command's output pipes.
     outputs: Vec<Vec<u8>>,
     children: Children,
-    /// The session of this process; 0 when that is not visible in its pid namespace.
-    own_session: u32,
     /// Start times of processes seen as members, by id.
     known: Mutex<HashMap<u32, u64>>,
     /// When the leader had ended and was about to be collected, in clock ticks.
@@ -46,21 +48,28 @@ pub(super) struct Walk {
 impl Walk {
     /// `outputs` are the inodes of the pipes that the command writes to; those of other commands
     /// are never the same, unlike terminals.
-    pub(super) fn new(leader: Entry, id: Uuid, outputs: &[u64], children: Children) -> Self {
+    pub(super) fn new(pid: u32, id: Uuid, outputs: &[u64], children: Children) -> Self {
         let outputs = outputs.iter().map(|inode| format!("pipe:[{inode}]").into_bytes());
         Self {
-            leader,
+            pid,
+            leader: OnceLock::new(),
             variable: format!("WORKSPACE_PROCESS_ID={id}").into_bytes(),
             outputs: outputs.collect(),
             children,
-            own_session: Entry::read(std::process::id()).map_or(0, |me| me.session),
             known: Mutex::default(),
             ended: AtomicU64::new(u64::MAX),
         }
     }
 
+    /// What the table says about the leader, read when it is needed: a program that is just being
+    /// executed keeps those waiting who ask.
+    fn leader(&self) -> &Entry {
+        self.leader.get_or_init(|| Entry::of_leader(self.pid))
+    }
+
     /// Notes that the leader has ended and will be collected: its id may be another's later.
     pub(super) fn leader_ended(&self) {
+        self.leader();
         self.ended.store(ticks(), Ordering::Relaxed);
     }
 
@@ -75,7 +84,7 @@ impl Walk {
         let foreign = |pid| self.children.registered(pid);
         let view = self.view(&known, &foreign, &|_| false);
         let mut found = Found::default();
-        for (entry, held) in held_entries(self.leader.pid)? {
+        for (entry, held) in held_entries(self.pid)? {
             let related = || view.belongs(&entry) || found.is_related(&entry);
             if view.may_belong(&entry) && related() {
                 found.add(&entry, view.own_session);
@@ -91,7 +100,7 @@ impl Walk {
     ///
     /// There is no table.
     pub(super) fn members(&self) -> io::Result<Vec<Entry>> {
-        let table: Vec<Entry> = entries(self.leader.pid)?.collect();
+        let table: Vec<Entry> = entries(self.pid)?.collect();
         let known = self.known.lock().clone();
         let marked = |entry: &Entry| entry.has_variable(&self.variable) || self.is_orphan(entry);
         let foreign = |pid| self.children.registered(pid);
@@ -112,12 +121,13 @@ impl Walk {
         foreign: &'a dyn Fn(u32) -> bool,
         marked: &'a dyn Fn(&Entry) -> bool,
     ) -> View<'a> {
+        let me = std::process::id();
         View {
-            leader: &self.leader,
+            leader: self.leader(),
             ended: self.ended.load(Ordering::Relaxed),
             known,
-            me: std::process::id(),
-            own_session: self.own_session,
+            me,
+            own_session: Entry::read(me).map_or(0, |me| me.session),
             foreign,
             marked,
         }
@@ -144,7 +154,7 @@ struct View<'a> {
     ended: u64,
     known: &'a HashMap<u32, u64>,
     me: u32,
-    /// The session of this process, in which a leader is for a moment before it has its own.
+    /// The session of this process; 0 when that is not visible in its pid namespace.
     own_session: u32,
     /// Whether a child of this process is the leader of some tree.
     foreign: &'a dyn Fn(u32) -> bool,
