@@ -42,6 +42,11 @@ impl Child {
     pub async fn wait(&self) -> Exit {
         self.leader.wait().await
     }
+
+    /// How the leader ended, if it has by now; [`Child::wait`] may hear of it a little later.
+    pub fn try_wait(&self) -> Option<Exit> {
+        self.leader.ended.is_over().then(|| self.leader.collect()).flatten()
+    }
 }
 
 /// How a leader ended.
@@ -114,6 +119,7 @@ impl Leader {
             Err(error) => self.lost(&error),
         };
         self.children.collected(self.pid);
+        self.tree.leader_collected();
         Some(*self.exit.get_or_init(|| exit))
     }
 
@@ -131,6 +137,8 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         if self.exit.get().is_none() {
+            // From now on anybody may collect it.
+            self.tree.leader_ended();
             self.children.collected(self.pid);
         }
     }
@@ -153,35 +161,33 @@ impl Unclaimed {
 impl Drop for Unclaimed {
     fn drop(&mut self) {
         let Some(child) = self.0.take() else { return };
-        let doomed = Doomed(Some(child));
-        // Dropped by the runtime that spawned it; otherwise `doomed` is dropped here.
+        let doomed = Doomed(child);
+        // Dropped by the runtime that spawned it; otherwise `doomed` is dropped here. No thread
+        // for what blocks may wait for it, because ending a tree needs one.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.clone().spawn_blocking(move || runtime.block_on(doomed.end()));
+            runtime.spawn(doomed.end());
         }
     }
 }
 
 /// A child that must not live on, not even when the runtime stops before it is ended.
 #[derive(Debug)]
-struct Doomed(Option<Child>);
+struct Doomed(Child);
 
 impl Doomed {
-    async fn end(mut self) {
-        if let Some(child) = &self.0 {
-            child.tree.kill().await;
-            child.wait().await;
-            child.tree.remove();
-            if child.leader.exit.get().is_some() {
-                self.0 = None;
-            }
-        }
+    async fn end(self) {
+        self.0.tree.kill().await;
+        self.0.wait().await;
+        self.0.tree.remove();
     }
 }
 
 impl Drop for Doomed {
     fn drop(&mut self) {
-        let Some(child) = &self.0 else { return };
-        if let Some(leader) = i32::try_from(child.pid).ok().and_then(Pid::from_raw) {
+        if self.0.leader.exit.get().is_some() {
+            return;
+        }
+        if let Some(leader) = i32::try_from(self.0.pid).ok().and_then(Pid::from_raw) {
             // Not collected, so the id and that of its group are still its own.
             let _ = kill_process_group(leader, Signal::KILL);
         }

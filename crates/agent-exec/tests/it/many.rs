@@ -1,6 +1,8 @@
 //! Many commands at once, and callers that leave.
 
 use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::mpsc::Sender;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -74,21 +76,44 @@ async fn settled(launcher: &Launcher, id: Uuid) {
     timeout(LONG, settled).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_command_whose_caller_left_is_killed_and_collected() {
+/// A command that does not end by itself, and tells its id to whoever looks for it.
+fn endless(script: &str) -> Command {
+    let mut endless = sh(script);
+    endless.env.set("WORKSPACE_PROCESS_ID", endless.id.to_string());
+    endless
+}
+
+/// Runs work with a single thread for what blocks.
+fn on_one_blocking_thread(work: impl Future<Output = ()>) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.max_blocking_threads(1).enable_all().build().unwrap();
+    runtime.block_on(work);
+}
+
+/// Asks for a command; the spawn begins when the answered sender is dropped, so that it is under
+/// way for certain. Needs [`on_one_blocking_thread`].
+async fn held_back(spawn: Pin<&mut impl Future>) -> Sender<()> {
+    let (begin, held) = std::sync::mpsc::channel();
+    tokio::task::spawn_blocking(move || held.recv());
+    let mut spawn = spawn;
+    let polled = std::future::poll_fn(|cx| Poll::Ready(spawn.as_mut().poll(cx))).await;
+    assert!(polled.is_pending());
+    begin
+}
+
+#[test]
+fn a_command_whose_caller_left_is_killed_and_collected() {
     for way in Way::ALL {
-        let launcher = way.plain();
-        let mut endless = sh("sleep 300 & echo; exec sleep 300");
-        endless.env.set("WORKSPACE_PROCESS_ID", endless.id.to_string());
-        let id = endless.id;
-        let directory = tempfile::tempdir().unwrap();
-        let mut spawn =
-            Box::pin(launcher.spawn(Command { workdir: directory.path().into(), ..endless }));
-        // The first poll hands the work to the blocking pool.
-        let polled = std::future::poll_fn(|cx| Poll::Ready(spawn.as_mut().poll(cx))).await;
-        assert!(polled.is_pending());
-        drop(spawn);
-        settled(&launcher, id).await;
+        on_one_blocking_thread(async {
+            let launcher = way.plain();
+            let command = endless("sleep 300 & echo; exec sleep 300");
+            let id = command.id;
+            let mut spawn = Box::pin(launcher.spawn(command));
+            let begin = held_back(spawn.as_mut()).await;
+            drop(spawn);
+            drop(begin);
+            settled(&launcher, id).await;
+        });
     }
 }
 
@@ -97,11 +122,10 @@ async fn a_caller_may_leave_at_any_moment() {
     for way in Way::ALL {
         for delay in 0..40 {
             let launcher = way.plain();
-            let mut endless = sh("sleep 300 & exec sleep 300");
-            endless.env.set("WORKSPACE_PROCESS_ID", endless.id.to_string());
-            let id = endless.id;
+            let command = endless("sleep 300 & exec sleep 300");
+            let id = command.id;
             let delay = Duration::from_micros(delay * 50);
-            if let Ok(spawned) = timeout(delay, launcher.spawn(endless)).await {
+            if let Ok(spawned) = timeout(delay, launcher.spawn(command)).await {
                 let child = spawned.unwrap();
                 child.tree.kill().await;
                 child.wait().await;
@@ -115,17 +139,13 @@ async fn a_caller_may_leave_at_any_moment() {
 fn a_runtime_that_stops_leaves_no_command_that_nobody_took() {
     for way in Way::ALL {
         let launcher = way.plain();
-        let mut endless = sh("exec sleep 300");
-        endless.env.set("WORKSPACE_PROCESS_ID", endless.id.to_string());
-        let id = endless.id;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut spawn = Box::pin(launcher.spawn(endless));
-            let polled = std::future::poll_fn(|cx| Poll::Ready(spawn.as_mut().poll(cx))).await;
-            assert!(polled.is_pending());
+        let command = endless("exec sleep 300");
+        let id = command.id;
+        on_one_blocking_thread(async {
+            let mut spawn = Box::pin(launcher.spawn(command));
+            drop(held_back(spawn.as_mut()).await);
+            timeout(LONG, launcher.children().changed()).await.unwrap();
         });
-        // Waits for what the blocking pool has begun.
-        drop(runtime);
         let began = std::time::Instant::now();
         while !processes_of(id).is_empty() {
             assert!(began.elapsed() < LONG, "{way:?}");

@@ -143,6 +143,11 @@ async fn survivors_without_environment_are_found_in_the_session_of_the_leader() 
 }
 
 #[tokio::test]
+async fn a_tree_is_known_also_when_nobody_waits_for_its_leader() {
+    situations::a_tree_is_known_also_when_nobody_waits_for_its_leader(Cgroups::Off).await;
+}
+
+#[tokio::test]
 async fn scopes_reach_the_leader_the_group_or_everything() {
     situations::scopes_reach_the_leader_the_group_or_everything(Cgroups::Off).await;
 }
@@ -219,6 +224,11 @@ mod needs_root {
             Cgroups::Auto,
         )
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_tree_is_known_also_when_nobody_waits_for_its_leader() {
+        situations::a_tree_is_known_also_when_nobody_waits_for_its_leader(Cgroups::Auto).await;
     }
 
     #[tokio::test]

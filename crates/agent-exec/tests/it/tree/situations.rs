@@ -123,6 +123,19 @@ pub(super) async fn survivors_without_environment_are_found_in_the_session_of_th
     started.kill().await;
 }
 
+pub(super) async fn a_tree_is_known_also_when_nobody_waits_for_its_leader(cgroups: Cgroups) {
+    let script = format!("{PLAIN} & {APART} & exec sleep 300");
+    let Started { child, watched } = Started::script(cgroups, 2, &script).await;
+    let (leader, tree) = (child.pid, child.tree.clone());
+    drop(child);
+    watched.assert_alive();
+    assert_eq!(tree.signal(Signal::CONT, Scope::Tree).await.unwrap(), 3);
+    timeout(LONG, tree.kill()).await.unwrap();
+    watched.assert_gone();
+    processes::collect(leader);
+    assert!(!tree.has_members().await);
+}
+
 pub(super) async fn scopes_reach_the_leader_the_group_or_everything(cgroups: Cgroups) {
     let script = format!("{PLAIN} & {APART} & exec sleep 300");
     let started = Started::script(cgroups, 2, &script).await;
