@@ -9,13 +9,17 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use rustix::fs::{Mode, OFlags};
-use tokio::io::Interest;
+use tokio::{io::Interest, time::timeout};
 
 use super::{files, hierarchy::Parent};
 use crate::{sys::watch, tree::Usage};
+
+/// A report that is still on its way when the group is removed never arrives.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Levels of groups below a leaf that are looked at; a command may make groups of its own.
 const MAX_DEPTH: usize = 16;
@@ -23,11 +27,11 @@ const MAX_DEPTH: usize = 16;
 /// A group of its own for one command and everything it starts.
 ///
 /// Dropped, it is removed like by [`Leaf::remove`]. Its descriptor is that of the directory, for
-/// starting a process in it.
+/// starting a process in it, until [`Leaf::entered`].
 #[derive(Debug)]
 pub(crate) struct Leaf {
     path: PathBuf,
-    directory: OwnedFd,
+    directory: Option<OwnedFd>,
     /// Whether the kernel counts memory here.
     memory: bool,
     removed: AtomicBool,
@@ -37,8 +41,13 @@ pub(crate) struct Leaf {
 impl Leaf {
     pub(super) fn open(path: PathBuf, memory: bool, parent: Arc<Parent>) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(&path, flags, Mode::empty())?;
+        let directory = Some(rustix::fs::open(&path, flags, Mode::empty())?);
         Ok(Self { path, directory, memory, removed: AtomicBool::new(false), parent })
+    }
+
+    /// The process is in it: the descriptor is needed no more.
+    pub(crate) fn entered(&mut self) {
+        self.directory = None;
     }
 
     /// The processes here and in groups below, in no order; zombies are usually not among them.
@@ -96,7 +105,9 @@ impl Leaf {
             if !self.reads_populated(events.get_ref()) {
                 return Ok(());
             }
-            events.ready(Interest::PRIORITY).await?.clear_ready();
+            if let Ok(ready) = timeout(LOOK_AGAIN, events.ready(Interest::PRIORITY)).await {
+                ready?.clear_ready();
+            }
         }
     }
 
@@ -132,14 +143,11 @@ impl Leaf {
     }
 
     pub(super) fn write(&self, name: &str, value: &str) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.directory, name, flags, Mode::empty())?;
-        File::from(file).write_all(value.as_bytes())
+        File::options().write(true).open(self.path.join(name))?.write_all(value.as_bytes())
     }
 
     fn file(&self, name: &str) -> io::Result<File> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        Ok(rustix::fs::openat(&self.directory, name, flags, Mode::empty())?.into())
+        File::open(self.path.join(name))
     }
 
     fn read(&self, name: &str) -> io::Result<String> {
@@ -157,7 +165,7 @@ impl Drop for Leaf {
 
 impl AsFd for Leaf {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
+        self.directory.as_ref().expect("nothing enters it a second time").as_fd()
     }
 }
 

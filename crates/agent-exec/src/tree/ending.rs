@@ -86,18 +86,20 @@ fn strike(tree: &Shared) -> Found {
                 // A kernel without the file.
                 let _ = signal_each(&stop_all(tree), Signal::KILL);
             }
-            // It may have been moved out of the leaf.
-            if !tree.leader_has_ended() {
-                let _ = tree.signal_leader(Signal::KILL);
-            }
-            Found::Something
         }
         Members::Walk(_) => {
             let members = stop_all(tree);
+            if members.is_empty() {
+                return Found::Nothing;
+            }
             let _ = signal_each(&members, Signal::KILL);
-            if members.is_empty() { Found::Nothing } else { Found::Something }
         }
     }
+    // It may have been moved out of the leaf, or there is no table.
+    if !tree.leader_has_ended() {
+        let _ = tree.signal_leader(Signal::KILL);
+    }
+    Found::Something
 }
 
 /// Stops members until no look shows a new one, so that none can fork while the others die.
@@ -134,9 +136,9 @@ async fn emptied(tree: &Tree, until: Instant, pause: Duration) {
     }
     let until = until.min(Instant::now() + pause);
     // A descriptor of its own, because a runtime watches each only once.
-    let leader = shared.leader_fd().try_clone_to_owned();
-    match leader.and_then(|leader| watch(leader, Interest::READABLE)) {
-        Ok(leader) if !shared.leader_has_ended() => {
+    let leader = shared.leader_fd().and_then(|leader| leader.try_clone().ok());
+    match leader.map(|leader| watch(leader, Interest::READABLE)) {
+        Some(Ok(leader)) if !shared.leader_has_ended() => {
             let _ = timeout_at(until, leader.readable()).await;
         }
         _ => sleep(until.saturating_duration_since(Instant::now())).await,

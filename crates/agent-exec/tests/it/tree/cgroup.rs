@@ -77,6 +77,30 @@ mod needs_root {
     }
 
     #[tokio::test]
+    async fn a_tree_has_ended_also_when_its_group_is_removed_meanwhile() {
+        for _ in 0..10 {
+            // The kernel reports at most every ten milliseconds, so the end of a command that has
+            // only just begun is told late.
+            let script = "trap exit TERM; echo $$; while :; do sleep 0.002; done";
+            let started = Started::script(Cgroups::Auto, 1, script).await;
+            let Some(group) = directory(started.child.pid).filter(|_| may_create()) else { return };
+            let tree = started.child.tree.clone();
+            // Nobody waits as long as the grace.
+            let end = timeout(LONG, tree.end(LONG * 10));
+            let removed = async {
+                started.exit().await;
+                // Empty only a moment after the leader's end.
+                while group.exists() && fs::remove_dir(&group).is_err() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let (ended, ()) = tokio::join!(end, removed);
+            ended.unwrap();
+            started.assert_gone().await;
+        }
+    }
+
+    #[tokio::test]
     async fn a_group_with_survivors_stays_as_long_as_they_do() {
         let script = "sh -c 'echo $$; exec sleep 300' &";
         let started = Started::script(Cgroups::Auto, 1, script).await;
