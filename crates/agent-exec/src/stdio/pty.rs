@@ -81,7 +81,8 @@ impl Pty {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::BrokenPipe`] when nobody has the terminal open any more.
+    /// [`io::ErrorKind::BrokenPipe`] where the system says that nobody has the terminal open any
+    /// more; Linux takes bytes then that nobody will read.
     ///
     /// # Cancellation
     ///

@@ -115,7 +115,7 @@ fn a_command_has_default_signals_and_agentd_s_umask() {
 
 #[tokio::test]
 async fn an_odd_agentd_gives_none_of_its_oddities_away() {
-    let odd = "trap '' INT HUP TERM; umask 031; ulimit -Sn 300; exec nice -n 3 \"$0\" \"$@\"";
+    let odd = "trap '' INT HUP TERM XFSZ; umask 031; ulimit -Sn 300; exec nice -n 3 \"$0\" \"$@\"";
     let this = std::env::current_exe().unwrap();
     for test in
         ["a_command_has_default_signals_and_agentd_s_umask", "the_priority_follows_agentd_s"]

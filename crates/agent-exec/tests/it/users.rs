@@ -30,9 +30,14 @@ mod needs_root {
     use agent_api::{Classify, ErrorCode};
     use agent_exec::{ErrorOutput, Input, Refused, Size, Stdio};
     use agent_test::{NOBODY, as_user};
+    use parking_lot::Mutex;
+    use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
 
     use super::*;
     use crate::harness::{finish, read_all, refusal, run, without_cgroups};
+
+    /// A thread that becomes another user makes the whole process undumpable.
+    static DUMPABLE: Mutex<()> = Mutex::new(());
 
     fn nobody() -> Account {
         Account {
@@ -58,13 +63,17 @@ mod needs_root {
         }
     }
 
-    #[tokio::test]
-    async fn agentd_keeps_its_own_user_and_can_be_dumped() {
-        let before = std::fs::metadata("/proc/self/environ").unwrap().uid();
-        Way::Clone3.run(Command { account: Some(nobody()), ..sh("true") }).await.text();
+    #[test]
+    fn agentd_keeps_its_own_user_and_can_be_dumped() {
+        let _alone = DUMPABLE.lock();
+        set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            for way in Way::ALL {
+                way.run(Command { account: Some(nobody()), ..sh("true") }).await.text();
+            }
+        });
         assert_eq!(rustix::process::geteuid().as_raw(), 0);
-        assert_eq!(std::fs::metadata("/proc/self/environ").unwrap().uid(), before);
-        use rustix::process::{DumpableBehavior, dumpable_behavior};
         assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::Dumpable);
     }
 
@@ -105,6 +114,7 @@ mod needs_root {
 
     #[test]
     fn an_agentd_without_privileges_may_not_start_for_others() {
+        let _alone = DUMPABLE.lock();
         as_user(NOBODY, || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
