@@ -12,6 +12,9 @@ use crate::{
     wait::wait_of,
 };
 
+/// Looks at an output that is forgotten faster than it is read.
+const MAX_LOOKS: usize = 20;
+
 impl Processes {
     /// Answers the output as text, with how the process stands at the same moment.
     ///
@@ -78,20 +81,34 @@ async fn happened(process: &Process, req: &GetProcessOutputRequest) {
     }
 }
 
-/// Everything at one moment: the status first, so that an exit has all output before it.
+/// Everything at one moment, looked at again when that moment's output was forgotten before it
+/// was read.
 async fn snapshot(process: &Process, wait_expired: bool) -> GetProcessOutputResponse {
+    let mut looks = 1;
+    loop {
+        let (response, is_overtaken) = look(process, wait_expired).await;
+        if !is_overtaken || looks == MAX_LOOKS {
+            return response;
+        }
+        looks += 1;
+    }
+}
+
+/// One look, and whether the output was too fast for it. The status comes first, so that an exit
+/// has all output before it.
+async fn look(process: &Process, wait_expired: bool) -> (GetProcessOutputResponse, bool) {
     let status = process.status();
     let output_closed = status.is_output_closed();
     let mut state = status.state;
-    let (output, stderr) = (process.journals.output(), process.journals.stderr());
-    let bounds = output.bounds();
-    let stderr_end = stderr.map(|stderr| stderr.bounds().end);
     if state.exit.is_none()
         && let Some(tree) = process.tree.clone()
     {
         let asked = tokio::task::spawn_blocking(move || tree.oom_killed());
         state.oom_killed = asked.await.unwrap_or(false);
     }
+    let (output, stderr) = (process.journals.output(), process.journals.stderr());
+    let bounds = output.bounds();
+    let stderr = stderr.map(|stderr| (stderr, stderr.bounds()));
     let mut response = GetProcessOutputResponse {
         running: state.exit.is_none(),
         output_closed,
@@ -107,10 +124,12 @@ async fn snapshot(process: &Process, wait_expired: bool) -> GetProcessOutputResp
     let View { text, is_lossy, truncated, cut_lines } = output.view(bounds.end).await;
     (response.output, response.lossy) = (text, is_lossy);
     (response.truncated, response.cut_lines) = (truncated, cut_lines);
-    if let (Some(stderr), Some(end)) = (stderr, stderr_end) {
-        let View { text, is_lossy, truncated, cut_lines } = stderr.view(end).await;
+    let mut is_overtaken = output.is_overtaken(&bounds);
+    if let Some((stderr, bounds)) = stderr {
+        let View { text, is_lossy, truncated, cut_lines } = stderr.view(bounds.end).await;
         (response.stderr, response.stderr_lossy) = (Some(text), is_lossy);
         (response.stderr_truncated, response.stderr_cut_lines) = (truncated, cut_lines);
+        is_overtaken |= stderr.is_overtaken(&bounds);
     }
-    response
+    (response, is_overtaken)
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, ops::Range, str};
 use agent_api::Truncation;
 
 use super::{
-    Journal, Read,
+    Bounds, Journal, Read,
     stream::{HEAD, TAIL},
 };
 
@@ -60,6 +60,13 @@ impl Journal {
         let excess = (back.len() as u64).saturating_sub(end - back_start);
         back.drain(..excess as usize);
         view(&Excerpt { end, front, back })
+    }
+
+    /// Whether some of the last bytes of an earlier moment were forgotten since, so that a view of
+    /// that moment may lack them.
+    pub(crate) fn is_overtaken(&self, then: &Bounds) -> bool {
+        let start = self.bounds().start;
+        start > then.start && start > then.end.saturating_sub(TAIL)
     }
 
     /// The bytes of a range up to the first gap.

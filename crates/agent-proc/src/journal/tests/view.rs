@@ -176,6 +176,19 @@ async fn the_view_of_a_trimmed_stream_has_its_head_and_its_tail() {
     assert_eq!(journal.view(bytes.len() as u64).await, whole(&bytes));
 }
 
+#[test]
+fn a_moment_is_overtaken_when_its_last_bytes_are_forgotten() {
+    let bench = Bench::new(MIB, 1);
+    let journal = bench.journal(0);
+    bench.append(0, 3 * MIB);
+    let then = journal.bounds();
+    assert!(then.start > 0 && !journal.is_overtaken(&then));
+    bench.append(0, MIB / 2);
+    assert!(journal.bounds().start > then.start && !journal.is_overtaken(&then));
+    bench.append(0, MIB);
+    assert!(journal.is_overtaken(&then));
+}
+
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just(b"\n".to_vec()),
