@@ -12,6 +12,7 @@ mod linux {
     use std::os::fd::OwnedFd;
     use std::sync::Arc;
 
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
@@ -26,6 +27,12 @@ mod linux {
         /// Watches a process; needs a runtime with I/O around it.
         pub(crate) fn of(pidfd: Arc<OwnedFd>) -> io::Result<Self> {
             Ok(Self { pidfd: watch(pidfd, Interest::READABLE)? })
+        }
+
+        /// Whether the process has ended by now.
+        pub(crate) fn is_over(&self) -> bool {
+            let mut polled = [PollFd::new(self.pidfd.get_ref(), PollFlags::IN)];
+            matches!(poll(&mut polled, Some(&Timespec::default())), Ok(1..))
         }
 
         /// Waits until the process has ended and `collect` has an answer.
@@ -68,6 +75,11 @@ mod portable {
             };
             std::thread::Builder::new().name("wait for a child".into()).spawn(wait)?;
             Ok(Self { ended })
+        }
+
+        /// Whether the process is known to have ended.
+        pub(crate) fn is_over(&self) -> bool {
+            *self.ended.borrow()
         }
 
         /// Waits until the process has ended and `collect` has an answer.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
+use crate::child::Unclaimed;
 use crate::spawn::{self, Means};
 use crate::stdio::Budget;
 use crate::{Child, Children, Command, Limits, SpawnError};
@@ -114,6 +115,20 @@ impl Launcher {
         Ok(unclaimed.claim())
     }
 
+    /// Starts a command from a thread of the blocking pool, as [`Launcher::spawn`] does; for one
+    /// who has more to do there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Launcher::spawn`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime with I/O.
+    pub fn spawn_blocking(&self, command: &Command) -> Result<Child, SpawnError> {
+        spawn::spawn(&self.shared, command).map(Unclaimed::claim)
+    }
+
     /// The children of this launcher that have not been collected yet.
     pub fn children(&self) -> &Children {
         &self.shared.children
@@ -124,8 +139,13 @@ impl Launcher {
     ///
     /// The first call probes the system on the blocking pool.
     pub async fn supports(&self, limits: &Limits) -> bool {
-        let (shared, limits) = (self.shared.clone(), *limits);
-        let probe = move || shared.means.supports(&shared.config, &limits);
+        let (launcher, limits) = (self.clone(), *limits);
+        let probe = move || launcher.supports_blocking(&limits);
         limits.is_empty() || spawn_blocking(probe).await.unwrap_or(false)
+    }
+
+    /// The same from a thread that may block.
+    pub fn supports_blocking(&self, limits: &Limits) -> bool {
+        limits.is_empty() || self.shared.means.supports(&self.shared.config, limits)
     }
 }

@@ -9,17 +9,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use rustix::fs::{Mode, OFlags};
-use tokio::{io::Interest, time::timeout};
+use tokio::io::Interest;
 
 use super::{files, hierarchy::Parent};
 use crate::{sys::watch, tree::Usage};
-
-/// A report that is still on its way when the group is removed never arrives.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Levels of groups below a leaf that are looked at; a command may make groups of its own.
 const MAX_DEPTH: usize = 16;
@@ -89,7 +85,8 @@ impl Leaf {
         self.write("cgroup.kill", "1")
     }
 
-    /// Waits until nothing is here or below.
+    /// Waits until nothing is here or below; for ever when the group is removed before the kernel
+    /// has told.
     ///
     /// # Errors
     ///
@@ -105,9 +102,7 @@ impl Leaf {
             if !self.reads_populated(events.get_ref()) {
                 return Ok(());
             }
-            if let Ok(ready) = timeout(LOOK_AGAIN, events.ready(Interest::PRIORITY)).await {
-                ready?.clear_ready();
-            }
+            events.ready(Interest::PRIORITY).await?.clear_ready();
         }
     }
 

@@ -1,11 +1,6 @@
 //! The tree on Linux: its members by cgroup or table, and the signals they are sent.
 
-use std::{
-    io,
-    os::fd::OwnedFd,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rustix::{

@@ -43,6 +43,9 @@ impl Tree {
         self.leader_ended.store(true, Ordering::Relaxed);
     }
 
+    /// Nothing is held here that goes with the leader.
+    pub(crate) fn leader_collected(&self) {}
+
     /// Sends a signal; answers 1, the number of groups or leaders that got it.
     ///
     /// # Errors
