@@ -83,6 +83,9 @@ impl Signals {
     /// [`StartError::Process`] when a handler cannot be installed.
     pub fn listen() -> Result<Self, StartError> {
         let on = |kind| signal(kind).map_err(StartError::Process);
+        // The handler stays though nobody listens: a write beyond a limit of file sizes
+        // (`RLIMIT_FSIZE`) is then refused, where the signal would have ended agentd.
+        drop(on(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
         Ok(Self {
             terminate: on(SignalKind::terminate())?,
             interrupt: on(SignalKind::interrupt())?,
@@ -141,5 +144,18 @@ pub fn finish(runtime: Runtime, logs: &Logs, stopped: Result<Stopped, StartError
         Ok(Stopped::Clean) => ExitCode::SUCCESS,
         Ok(Stopped::Cut) => ExitCode::from(FAILED),
         Err(error) => fail(&error, FAILED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::Signals;
+
+    #[tokio::test]
+    async fn a_file_that_is_too_large_does_not_end_the_process() {
+        let _signals = Signals::listen().unwrap();
+        kill_process(getpid(), Signal::XFSZ).unwrap();
     }
 }
