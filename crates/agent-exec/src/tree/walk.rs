@@ -18,7 +18,11 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    io::Errno,
+    process::{WaitId, WaitIdOptions, child_subreaper, waitid},
+    time::{ClockId, clock_gettime},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -100,6 +104,9 @@ impl Walk {
     ///
     /// There is no table.
     pub(super) fn members(&self) -> io::Result<Vec<Entry>> {
+        if self.ended.load(Ordering::Relaxed) != u64::MAX && nothing_descends_from_us() {
+            return Ok(Vec::new());
+        }
         let table: Vec<Entry> = entries(self.pid)?.collect();
         let known = self.known.lock().clone();
         let marked = |entry: &Entry| entry.has_variable(&self.variable) || self.is_orphan(entry);
@@ -138,6 +145,15 @@ impl Walk {
         let outputs = || OUTPUTS.iter().filter_map(|number| entry.descriptor(*number));
         entry.parent == std::process::id() && outputs().any(|name| self.outputs.contains(&name))
     }
+}
+
+/// Whether this process has no descendant at all, known without a look at the table.
+///
+/// It adopts every orphan below it, if it has said so (PR_SET_CHILD_SUBREAPER in prctl(2)).
+fn nothing_descends_from_us() -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let adopts = matches!(child_subreaper(), Ok(Some(_)));
+    adopts && matches!(waitid(WaitId::All, look), Err(Errno::CHILD))
 }
 
 /// The present moment as the table counts start times.
