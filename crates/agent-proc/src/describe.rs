@@ -31,7 +31,9 @@ impl Processes {
     ) -> Result<ProcessRecord, Error> {
         let process = self.find(caller, id).await?;
         let retention = self.shared.config.retention;
-        // The figures of a tree that may still run are read from files.
+        if process.look(Status::is_closed) {
+            return Ok(record(&process, retention));
+        }
         blocking(move || record(&process, retention)).await
     }
 
@@ -54,29 +56,31 @@ impl Processes {
         };
         let mut seen = self.shared.table.lock().processes();
         seen.retain(|process| sees(caller, process.chat()));
-        let mut listed: Vec<_> = seen.iter().map(|process| (process.status(), process)).collect();
         // The id makes the order of equal ones the same in every answer.
-        listed.sort_by_cached_key(|(status, process)| {
-            (!status.is_running(), Reverse(status.state.started_at), process.id())
-        });
-        listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let summaries = listed.into_iter().map(|(status, process)| summary(status, process));
+        let order = |status: &Status| (!status.is_running(), Reverse(status.state.started_at));
+        seen.sort_by_cached_key(|process| (process.look(order), process.id()));
+        seen.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let summaries = seen.iter().map(|process| summary(process.status(), process));
         Ok(ListProcessesResponse { processes: summaries.collect() })
     }
 }
 
 /// The record of one moment: an exit is in it only with all output before it.
+///
+/// Reads files of the kernel unless the process is closed.
 fn record(process: &Process, retention: Duration) -> ProcessRecord {
     let status = process.status();
     let output_closed = status.is_output_closed();
     let mut state = status.state;
     let bounds = process.journals.output().bounds();
     let stderr = process.journals.stderr().map(crate::journal::Journal::bounds);
-    if let Some(usage) = process.tree.as_ref().and_then(Tree::usage) {
+    // From the close on the record has the last figures.
+    let tree = process.tree.as_ref().filter(|_| state.closed_at.is_none());
+    if let Some(usage) = tree.and_then(Tree::usage) {
         note_usage(&mut state, usage);
     }
     if state.exit.is_none() {
-        state.oom_killed = process.tree.as_ref().is_some_and(Tree::oom_killed);
+        state.oom_killed = tree.is_some_and(Tree::oom_killed);
     }
     let request = process.record.request().clone();
     let Request { id, chat, command, args, workdir, background, user, limits, .. } = request;

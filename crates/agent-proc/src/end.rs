@@ -112,9 +112,8 @@ impl Processes {
             processes.iter().partition(|process| process.look(Status::is_closed));
         let ends = join_all(open_ones.iter().map(|process| end(process, grace)));
         let stray_ends = join_all(strays.iter().map(|tree| tree.end(grace)));
-        // Nearly all of them have nothing left, and looking costs more than that is worth.
-        let late_ends =
-            stream::iter(closed_ones).for_each_concurrent(LATE_ENDS, |process| end(process, grace));
+        let late_ends = stream::iter(closed_ones)
+            .for_each_concurrent(LATE_ENDS, |process| end_survivors(process, grace));
         tokio::join!(ends, stray_ends, late_ends);
         let closes = join_all(open_ones.iter().map(|process| closed(process)));
         let _ = timeout(CLOSE_TIMEOUT, closes).await;
@@ -165,6 +164,15 @@ fn checked(req: &SignalProcessRequest) -> Result<(Signal, Scope), SignalError> {
 
 async fn end(process: &Process, grace: Duration) {
     if let Some(tree) = ended_tree(process) {
+        tree.end(grace).await;
+    }
+}
+
+/// Ends what a closed process left; nearly always that is nothing, and ending looks more than once.
+async fn end_survivors(process: &Process, grace: Duration) {
+    if let Some(tree) = ended_tree(process)
+        && tree.has_members().await
+    {
         tree.end(grace).await;
     }
 }
