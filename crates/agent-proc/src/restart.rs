@@ -50,10 +50,10 @@ fn restore(loaded: Loaded, retention: Duration) -> Process {
     let Loaded { record, journals } = loaded;
     let was_closed = record.state().closed_at.is_some();
     if !was_closed {
-        journals.close();
+        journals.end();
         let stderr_end = journals.stderr().map_or(0, |stderr| stderr.bounds().end);
         let ends = [journals.output().bounds().end, stderr_end];
-        record.update(|state| lose(state, ends));
+        record.update(&journals, |state| lose(state, ends));
     }
     let state = record.state();
     let input = Input::lost(state.stdin != Stdin::Null, state.terminal.is_some());

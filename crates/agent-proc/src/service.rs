@@ -207,6 +207,24 @@ impl Shared {
         let work = tracing::Instrument::instrument(work, tracing::Span::current());
         self.tasks.spawn(work).await.map_err(Error::Panicked)?
     }
+
+    /// The same for work that blocks, on the pool for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::run`].
+    pub(crate) async fn run_blocking<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Error> + Send + 'static,
+    {
+        let _begins = self.tasks.token();
+        if self.cut.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        let span = tracing::Span::current();
+        self.tasks.spawn_blocking(move || span.in_scope(work)).await.map_err(Error::Panicked)?
+    }
 }
 
 /// Runs blocking work on the pool for it; a caller that leaves abandons the answer, not the work.

@@ -25,9 +25,9 @@ use uuid::Uuid;
 use crate::{
     Error, Processes, StartError,
     journal::Journals,
-    process::{Copier, CopierHandle, Input, Life, Process, Source},
+    process::{Copier, CopierHandle, Input, Life, Process, Source, Status},
     request::{self, Digest},
-    service::{Event, Shared, blocking},
+    service::{Event, Shared},
     store::{Record, Request, State, Store},
     table::{Entry, Outcome},
 };
@@ -90,14 +90,15 @@ impl Processes {
             Claim::Begins(begun) => {
                 let prepared = Prepared { req, id, caller: caller.clone(), digest };
                 let shared = Arc::clone(&self.shared);
-                // Each start holds one of the places or ends soon, so nothing else bounds them.
-                let work = async move {
-                    let outcome = shared.launch(&store, prepared).await.map_err(Arc::new);
+                // All of it in one go, because each way to the pool and back costs as much as the
+                // rest. Each start holds one of the places or ends soon, which bounds them.
+                let work = move || {
+                    let outcome = shared.launch(&store, prepared).map_err(Arc::new);
                     begun.tell(&outcome);
                     let process = outcome?;
                     Ok(answer(&process, true))
                 };
-                self.shared.run(work).await
+                self.shared.run_blocking(work).await
             }
         }
     }
@@ -122,6 +123,10 @@ impl Begun {
     fn tell(self, outcome: &Result<Arc<Process>, Arc<StartError>>) {
         if let Ok(process) = outcome {
             self.shared.table.lock().started(Arc::clone(process));
+            // What ended before it was in the table is looked for again.
+            if !process.look(Status::is_running) {
+                self.shared.retention.notify_one();
+            }
         } else {
             self.shared.table.lock().free(self.id);
         }
@@ -169,8 +174,8 @@ impl Shared {
         }
     }
 
-    /// Starts a process and follows it.
-    async fn launch(
+    /// Starts a process and follows it; blocks.
+    fn launch(
         self: &Arc<Self>,
         store: &Store,
         prepared: Prepared,
@@ -179,33 +184,27 @@ impl Shared {
             return Err(StartError::ShuttingDown);
         }
         let limits = limits(prepared.req.limits);
-        let shared = Arc::clone(self);
-        let (user, has_limits) = (prepared.req.user.clone(), !limits.is_empty());
-        let account = match user {
-            Some(user) => pool(move || account(&user)).await??,
-            None => None,
-        };
-        if has_limits && !self.launcher.supports(&limits).await {
+        let user = prepared.req.user.as_deref();
+        let account = user.map(account).transpose()?.flatten();
+        if !self.launcher.supports_blocking(&limits) {
             return Err(StartError::LimitsUnsupported(None));
         }
         let max = self.config.max_running;
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| StartError::TooManyRunning { max })?;
-        let opened = store.clone();
-        let (command, record, journals, prepared) = pool(move || {
-            let workdir = workdir(&shared.config, &prepared.req, account.as_ref());
-            let env = environment(&shared, &prepared, account.as_ref());
-            let (record, journals) =
-                opened.create(record_of(&prepared, &workdir), state_of(&prepared.req));
-            let command = command(&prepared, workdir, env, account, limits);
-            (command, record, journals, prepared)
-        })
-        .await?;
-        match self.launcher.spawn(command).await {
-            Ok(child) => Ok(self.follow(&prepared, record, journals, child, place)),
+        let workdir = workdir(&self.config, &prepared.req, account.as_ref());
+        let env = environment(self, &prepared, account.as_ref());
+        let (record, journals) =
+            store.create(record_of(&prepared, &workdir), state_of(&prepared.req));
+        match self.launcher.spawn_blocking(&command(&prepared, workdir, env, account, limits)) {
+            Ok(child) => {
+                let process = self.follow(&prepared, record, journals, child, place);
+                // What it prints is taken already, however long the disk takes.
+                process.update(|state| state.pid = Some(process.pid));
+                Ok(process)
+            }
             Err(error) => {
-                let store = store.clone();
-                pool(move || store.discard(&record, &journals)).await?;
+                store.discard(&record, &journals);
                 Err(refused(&prepared.req, error))
             }
         }
@@ -270,15 +269,6 @@ impl Shared {
 fn told(prepared: &Prepared, process: &Process) -> Option<AbsolutePath> {
     let _given = prepared.req.workdir.as_ref()?;
     AbsolutePath::parse(&process.record.request().workdir).ok()
-}
-
-/// Runs blocking work for a start.
-async fn pool<T, F>(work: F) -> Result<T, StartError>
-where
-    T: Send + 'static,
-    F: FnOnce() -> T + Send + 'static,
-{
-    blocking(work).await.map_err(|_| StartError::Panicked)
 }
 
 /// Looks a user up and checks that processes may be started for it; `None` for the agent's own.

@@ -111,7 +111,8 @@ impl Journal {
             let is_open = !state.is_closed && !state.is_removed;
             is_open && state.streams[self.index].memory().is_empty()
         });
-        if writer.cannot_splice || !is_direct {
+        // Whether there is anything to make a file for is known when it has been read.
+        if writer.cannot_splice || !is_direct || !self.lane().is_made() {
             return None;
         }
         let file = self.group.file_to_write(self.index).ok()?;

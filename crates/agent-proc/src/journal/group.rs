@@ -65,7 +65,9 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Lane {
     path: PathBuf,
-    /// Kept open until the close.
+    /// Whether there is a file, or may be one; without it the stream has no byte on the disk.
+    is_made: AtomicBool,
+    /// Open from the first byte until the close.
     file: Mutex<Option<Arc<File>>>,
     progress: watch::Sender<Progress>,
     /// Held by the writer while it appends; says whether splicing to the file was refused.
@@ -80,7 +82,8 @@ pub(super) struct Writer {
 
 /// What a group is made of.
 pub(super) struct Parts {
-    pub(super) streams: Vec<(PathBuf, Stream, Option<File>)>,
+    /// With the path of the file of each, and whether there may be one.
+    pub(super) streams: Vec<(PathBuf, Stream, bool)>,
     pub(super) quota: u64,
     pub(super) totals: Totals,
     pub(super) keeper: Arc<dyn Keeper>,
@@ -90,10 +93,11 @@ pub(super) struct Parts {
 impl Group {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
         let (mut lanes, mut streams) = (Vec::new(), Vec::new());
-        for (path, stream, file) in parts.streams {
+        for (path, stream, is_made) in parts.streams {
             lanes.push(Lane {
                 path,
-                file: Mutex::new(file.map(Arc::new)),
+                is_made: AtomicBool::new(is_made),
+                file: Mutex::default(),
                 progress: watch::Sender::new(Progress { end: stream.end(), ..Progress::default() }),
                 writer: Mutex::default(),
             });
@@ -227,19 +231,24 @@ impl Group {
         Ok(Arc::new(self.medium.open(&lane.path)?))
     }
 
-    /// The file of a stream, made if that failed before; blocks.
+    /// The file of a stream, made for its first byte; blocks.
     pub(super) fn file_to_write(&self, index: usize) -> io::Result<Arc<File>> {
         let lane = &self.lanes[index];
         if let Some(file) = lane.file() {
             return Ok(file);
         }
-        let file = Arc::new(self.medium.create(&lane.path)?);
+        let file = match lane.is_made() {
+            true => self.medium.open(&lane.path)?,
+            false => self.medium.create(&lane.path)?,
+        };
+        lane.is_made.store(true, Relaxed);
+        let file = Arc::new(file);
         *lane.file.lock() = Some(Arc::clone(&file));
         Ok(file)
     }
 
-    /// Nothing will follow; blocks.
-    pub(super) fn close(self: &Arc<Self>) {
+    /// Nothing will follow; answers whether that is new and has to be written down. Blocks.
+    pub(super) fn close(self: &Arc<Self>) -> bool {
         let is_first = self.change(|state| {
             let is_first = !state.is_closed && !state.is_removed;
             state.is_closed = true;
@@ -249,14 +258,12 @@ impl Group {
             self.totals.close(self);
             self.totals.hold();
             self.settle(Lag::None);
-            if let Err(error) = self.keep() {
-                warn!(%error, "cannot write down the end of an output");
-            }
         }
         for (index, lane) in self.lanes.iter().enumerate() {
             *lane.file.lock() = None;
             lane.progress.send_replace(self.look(|state| state.progress(index)));
         }
+        is_first
     }
 
     /// The output is gone; blocks.
@@ -322,6 +329,10 @@ impl State {
 }
 
 impl Lane {
+    pub(super) fn is_made(&self) -> bool {
+        self.is_made.load(Relaxed)
+    }
+
     pub(super) fn file(&self) -> Option<Arc<File>> {
         self.file.lock().clone()
     }

@@ -106,17 +106,9 @@ pub(crate) struct Progress {
 }
 
 impl Journals {
-    /// Makes empty journals; blocks, never fails.
-    ///
-    /// A file that cannot be made is tried again with each append.
+    /// Makes empty journals; a file is made with the first byte of its stream.
     pub(crate) fn create(surroundings: Surroundings) -> Self {
-        let medium = Arc::clone(&surroundings.medium);
-        Self::new(surroundings, |path| {
-            let file = medium.create(path).inspect_err(|error| {
-                tracing::warn!(%error, path = %path.display(), "cannot make the file of an output");
-            });
-            (Stream::default(), file.ok())
-        })
+        Self::new(surroundings, |_| (Stream::default(), false))
     }
 
     /// Opens the journals of an earlier agent; blocks, never fails.
@@ -130,10 +122,14 @@ impl Journals {
             let stored = stored.next().cloned().unwrap_or_default();
             let file = medium.open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
             match file {
-                Ok((size, file)) => (restore(&stored, &file, size), Some(file)),
+                Ok((size, file)) => (restore(&stored, &file, size), true),
                 Err(error) => {
-                    tracing::warn!(%error, path = %path.display(), "the output of a process is lost");
-                    (Stream::restore(&stored, 0), None)
+                    let is_missing = error.kind() == io::ErrorKind::NotFound;
+                    // A process that printed nothing has none.
+                    if !is_missing || stored.end > 0 {
+                        tracing::warn!(%error, path = %path.display(), "the output of a process is lost");
+                    }
+                    (Stream::restore(&stored, 0), !is_missing)
                 }
             }
         });
@@ -148,14 +144,11 @@ impl Journals {
         journals
     }
 
-    fn new(
-        surroundings: Surroundings,
-        mut stream: impl FnMut(&PathBuf) -> (Stream, Option<std::fs::File>),
-    ) -> Self {
+    fn new(surroundings: Surroundings, mut stream: impl FnMut(&PathBuf) -> (Stream, bool)) -> Self {
         let Surroundings { files, quota, totals, keeper, medium } = surroundings;
         let streams = files.into_iter().map(|path| {
-            let (stream, file) = stream(&path);
-            (path, stream, file)
+            let (stream, is_made) = stream(&path);
+            (path, stream, is_made)
         });
         let streams: Vec<_> = streams.collect();
         let count = streams.len();
@@ -175,15 +168,25 @@ impl Journals {
     }
 
     /// What must survive the agent.
-    fn stored(&self) -> Vec<StoredStream> {
+    pub(crate) fn stored(&self) -> Vec<StoredStream> {
         self.output.group.stored()
     }
 
     /// Nothing will follow in either stream; blocks.
     pub(crate) fn close(&self) {
+        if self.end()
+            && let Err(error) = self.output.group.keep()
+        {
+            tracing::warn!(%error, "cannot write down the end of an output");
+        }
+    }
+
+    /// As [`Journals::close`], for one who writes down what survives the agent right afterwards;
+    /// answers whether that is necessary. Blocks.
+    pub(crate) fn end(&self) -> bool {
         self.output.write_rest();
         self.stderr.iter().for_each(Journal::write_rest);
-        self.output.group.close();
+        self.output.group.close()
     }
 
     /// Deletes both; readers learn of it, and what is still appended is dropped. Blocks.

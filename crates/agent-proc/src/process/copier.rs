@@ -8,6 +8,7 @@ use std::{
 };
 
 use agent_exec::{Pty, Ready, Receiver};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -128,8 +129,8 @@ impl Copier {
     async fn take_what_is_there(&self) -> io::Result<Rest> {
         let mut left = self.source.waiting();
         loop {
-            // Nothing waits, or the end does.
-            let (taken, rest) = self.take(left.clamp(1, MOST)).await?;
+            // One more than waits: so the end behind it is seen, too.
+            let (taken, rest) = self.take(left.saturating_add(1).min(MOST)).await?;
             left = left.saturating_sub(taken);
             if rest != Rest::More || left == 0 {
                 return Ok(rest);
@@ -138,6 +139,10 @@ impl Copier {
     }
 
     async fn take(&self, most: usize) -> io::Result<(usize, Rest)> {
+        // Nothing that waits needs no disk, and most processes end without having printed more.
+        if let Some(rest) = self.source.is_drained() {
+            return Ok((0, rest));
+        }
         let (source, journal) = (Arc::clone(&self.source), self.journal.clone());
         let take = move || source.take(&journal, most);
         tokio::task::spawn_blocking(take).await.map_err(io::Error::other)?
@@ -161,6 +166,17 @@ impl Source {
             // The system's figure leaves out what has not passed the line discipline yet; a read
             // that finds nothing has waited for that.
             Self::Terminal(_) => TERMINAL_BYTES,
+        }
+    }
+
+    /// What an empty pipe has instead of bytes; `None` if there may be some.
+    fn is_drained(&self) -> Option<Rest> {
+        let Self::Pipe(pipe) = self else { return None };
+        let mut polled = [PollFd::new(pipe, PollFlags::IN)];
+        match poll(&mut polled, Some(&Timespec::default())) {
+            Ok(0) => Some(Rest::Empty),
+            Ok(_) if polled[0].revents() == PollFlags::HUP => Some(Rest::End),
+            Ok(_) | Err(_) => None,
         }
     }
 

@@ -49,10 +49,7 @@ struct Ended {
 impl Life {
     /// Follows the process until its output is closed.
     pub(crate) async fn run(self, shared: Arc<Shared>) {
-        // Whoever started it does not wait for this.
-        let noted = Arc::clone(&self.process);
-        let noted = spawn_blocking(move || noted.update(|state| state.pid = Some(noted.pid)));
-        let (_, ended) = tokio::join!(noted, self.follow(&shared));
+        let ended = self.follow(&shared).await;
         drop(self.place);
         // Until the exit is published nothing is copied, so that it has a place in the output.
         let held = join_all(self.copiers.iter().map(CopierHandle::catch_up)).await;
@@ -95,6 +92,10 @@ impl Life {
             exit = self.child.wait() => return Ended { exit, timed_out: false },
             () = sleep_until(timeout) => {}
         }
+        // It may have ended by itself without that having come through to here.
+        if let Some(exit) = self.child.try_wait() {
+            return Ended { exit, timed_out: false };
+        }
         tracing::info!(process.id = %self.process.id(), "timed out");
         // What the leader leaves is ended too, however soon the leader goes.
         let (tree, grace) = (self.child.tree.clone(), shared.config.kill_grace);
@@ -108,7 +109,8 @@ async fn publish(shared: &Arc<Shared>, process: &Arc<Process>, ended: Option<End
     let (retention, process) = (shared.config.retention, Arc::clone(process));
     let work = move || {
         if closes {
-            process.journals.close();
+            // Written down with the rest.
+            process.journals.end();
         }
         let usage = process.tree.as_ref().and_then(Tree::usage);
         let exit = ended.map(|ended| exit_of(&process, &ended.exit));

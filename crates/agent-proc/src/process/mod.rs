@@ -75,7 +75,7 @@ impl Status {
 }
 
 impl Process {
-    /// A process that was just started; how it stands is still that of before.
+    /// A process that was just started; its record does not know yet that it runs.
     pub(crate) fn started(
         record: Record,
         journals: Journals,
@@ -142,9 +142,9 @@ impl Process {
 
     /// Changes the state, on the disk first, and says so; blocking.
     ///
-    /// The journals must not be asked in `change`.
+    /// The journals must not be asked in `change`; what survives of them is written down, too.
     pub(crate) fn update(&self, change: impl FnOnce(&mut State)) {
-        self.record.update(change);
+        self.record.update(&self.journals, change);
         // Read inside, so that of two changes the later one is said last.
         self.status.send_modify(|status| status.state = self.record.state());
     }

@@ -25,7 +25,6 @@ use std::{
 };
 
 use agent_api::{ChatId, ProcessId, Timestamp};
-use parking_lot::Mutex;
 use tracing::{error, warn};
 
 use self::{record::Damage, tombstones::Tombstones};
@@ -65,8 +64,7 @@ struct Inner {
     config: Config,
     totals: Totals,
     medium: Arc<dyn Medium>,
-    /// Held across writes, so that the log has the order of memory.
-    tombstones: Mutex<Tombstones>,
+    tombstones: Tombstones,
 }
 
 /// A process of an earlier agent.
@@ -107,11 +105,13 @@ impl Store {
     ) -> io::Result<(Self, Vec<Loaded>)> {
         let directory = &config.directory;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+        // Not without need: a disk that cannot be written now can still be read.
+        if fs::metadata(directory)?.permissions().mode() & 0o7777 != 0o700 {
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+        }
         let log = directory.join(TOMBSTONES);
         let tombstones = Tombstones::load(log, config.tombstones, config.max_tombstones, now)?;
         let totals = Totals::new(config.total_output_quota);
-        let tombstones = Mutex::new(tombstones);
         let store = Self(Arc::new(Inner { config, totals, medium, tombstones }));
         let loaded = store.load(now)?;
         Ok((store, loaded))
@@ -142,12 +142,12 @@ impl Store {
         self.bury(id, chat, reason, Moment::now());
         self.discard(record, journals);
         // There may be room for it now.
-        self.0.tombstones.lock().retry();
+        self.0.tombstones.retry();
     }
 
     /// What is known of a forgotten process.
     pub(crate) fn tombstone(&self, id: ProcessId) -> Option<Tombstone> {
-        self.0.tombstones.lock().get(id, Moment::now().steady)
+        self.0.tombstones.get(id, Moment::now().steady)
     }
 
     /// What all journals retain.
@@ -157,7 +157,7 @@ impl Store {
 
     fn bury(&self, id: ProcessId, chat: Option<ChatId>, reason: ForgetReason, now: Moment) {
         let tombstone = Tombstone { id, reason, chat, at: now.wall };
-        self.0.tombstones.lock().add(tombstone, now);
+        self.0.tombstones.add(tombstone, now);
     }
 
     fn load(&self, now: Moment) -> io::Result<Vec<Loaded>> {
@@ -193,7 +193,7 @@ impl Store {
     ) -> Option<(Record, Vec<crate::journal::StoredStream>)> {
         let damage = match Record::load(path.clone()) {
             Ok((record, streams)) if record.request().id == id => {
-                if self.0.tombstones.lock().get(id, now.steady).is_none() {
+                if self.0.tombstones.get(id, now.steady).is_none() {
                     return Some((record, streams));
                 }
                 // Forgetting it was interrupted.

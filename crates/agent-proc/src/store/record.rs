@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::slots;
-use crate::journal::{Keeper, StoredStream};
+use crate::journal::{Journals, Keeper, StoredStream};
 
 /// What a start asked for; never changes. The environment is not kept: it may hold secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +167,8 @@ struct OnDisk {
     streams: Vec<StoredStream>,
     /// Of the newest state in the file; `None` while there is no file.
     sequence: Option<u64>,
+    /// Left by the first write for the next, which follows at once when the process executes.
+    open: Option<File>,
     is_removed: bool,
     was_refused: bool,
 }
@@ -180,11 +182,16 @@ pub(super) enum Damage {
     Contents(Option<Box<Request>>),
 }
 
+impl OnDisk {
+    fn new(streams: Vec<StoredStream>, sequence: Option<u64>) -> Self {
+        Self { streams, sequence, open: None, is_removed: false, was_refused: false }
+    }
+}
+
 impl Record {
     /// A new record, written to the disk if that takes it; blocks.
     pub(super) fn create(path: PathBuf, request: Request, state: State) -> Self {
-        let streams = Vec::new();
-        let file = OnDisk { streams, sequence: None, is_removed: false, was_refused: false };
+        let file = OnDisk::new(Vec::new(), None);
         let state = Mutex::new(state);
         let record = Self(Arc::new(Inner { path, request, state, file: Mutex::new(file) }));
         record.write_logged(&mut record.0.file.lock());
@@ -203,9 +210,7 @@ impl Record {
             return Err(Damage::Contents(request.map(Box::new)));
         };
         let streams = slot.streams.clone();
-        let (sequence, streams_kept) = (Some(sequence), slot.streams);
-        let file =
-            OnDisk { streams: streams_kept, sequence, is_removed: false, was_refused: false };
+        let file = OnDisk::new(slot.streams, Some(sequence));
         let state = Mutex::new(slot.state);
         Ok((Self(Arc::new(Inner { path, request, state, file: Mutex::new(file) })), streams))
     }
@@ -220,11 +225,13 @@ impl Record {
         self.0.state.lock().clone()
     }
 
-    /// Changes the state, in memory at once and then on the disk; blocks.
+    /// Changes the state, in memory at once and then on the disk, together with how the process's
+    /// journals stand; blocks.
     ///
     /// The disk's refusal is logged, and the next change writes this one too.
-    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn update<T>(&self, journals: &Journals, change: impl FnOnce(&mut State) -> T) -> T {
         let mut file = self.0.file.lock();
+        file.streams = journals.stored();
         let answer = change(&mut self.0.state.lock());
         self.write_logged(&mut file);
         answer
@@ -242,6 +249,7 @@ impl Record {
     pub(super) fn remove(&self) -> io::Result<()> {
         let mut file = self.0.file.lock();
         file.is_removed = true;
+        file.open = None;
         match fs::remove_file(&self.0.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -273,12 +281,16 @@ impl Record {
         let sequence = match file.sequence {
             None => {
                 let request = serde_json::to_vec(&self.0.request)?;
-                publish(&self.0.path, &slots::encode_file(&state, &request))?;
+                file.open = Some(publish(&self.0.path, &slots::encode_file(&state, &request))?);
                 0
             }
             Some(sequence) => {
                 let (at, bytes) = slots::encode_change(sequence + 1, &state);
-                File::options().write(true).open(&self.0.path)?.write_all_at(&bytes, at)?;
+                let open = match file.open.take() {
+                    Some(open) => open,
+                    None => File::options().write(true).open(&self.0.path)?,
+                };
+                open.write_all_at(&bytes, at)?;
                 sequence + 1
             }
         };
@@ -298,13 +310,13 @@ impl Keeper for Record {
 }
 
 /// Makes a file that is whole as soon as it has its name.
-pub(super) fn publish(path: &Path, contents: &[u8]) -> io::Result<()> {
+pub(super) fn publish(path: &Path, contents: &[u8]) -> io::Result<File> {
     let unfinished = unfinished(path);
     let mut options = File::options();
     let file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished);
     let published = file
-        .and_then(|mut file| file.write_all(contents))
-        .and_then(|()| fs::rename(&unfinished, path));
+        .and_then(|mut file| file.write_all(contents).map(|()| file))
+        .and_then(|file| fs::rename(&unfinished, path).map(|()| file));
     if published.is_err() {
         let _ = fs::remove_file(&unfinished);
     }

@@ -93,15 +93,15 @@ async fn a_process_comes_back_as_it_was() {
     let (store, loaded) = open(directory.path());
     assert!(loaded.is_empty());
     let (record, journals) = store.create(request(1), state());
-    record.update(|state| state.pid = Some(42));
+    record.update(&journals, |state| state.pid = Some(42));
     journals.output().append(b"out");
     journals.stderr().unwrap().append(b"error");
-    record.update(|state| {
+    record.update(&journals, |state| {
         let exit = Exit { code: 3, at: at(2000), signal: None, core_dumped: false, ends: [3, 5] };
         state.exit = Some(exit);
     });
     journals.close();
-    record.update(|state| state.closed_at = Some(at(2001)));
+    record.update(&journals, |state| state.closed_at = Some(at(2001)));
     let expected = record.state();
     drop((store, record, journals));
 
@@ -138,8 +138,8 @@ fn closed_processes_come_first_in_the_order_of_closing() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());
     for (number, closed) in [(1, None), (2, Some(9)), (3, Some(5)), (4, None), (5, Some(7))] {
-        let (record, _) = store.create(request(number), state());
-        record.update(|state| {
+        let (record, journals) = store.create(request(number), state());
+        record.update(&journals, |state| {
             state.closed_at = closed.map(at);
             state.started_at = at(100 - number as i64);
         });
@@ -156,7 +156,7 @@ fn a_forgotten_process_leaves_a_tombstone_and_no_files() {
     let (record, journals) = store.create(request(1), state());
     journals.output().append(b"x");
     store.forget(&record, &journals, ForgetReason::Deleted);
-    record.update(|state| state.lost = true);
+    record.update(&journals, |state| state.lost = true);
     assert_eq!(names(directory.path()), ["tombstones"]);
     let before = store.tombstone(id(1)).unwrap();
     assert_eq!((before.reason, before.chat), (ForgetReason::Deleted, Some(chat())));
@@ -282,30 +282,30 @@ impl Yard {
 #[test]
 fn tombstones_end_by_age_and_by_number_also_across_restarts() {
     let yard = Yard::new();
-    let mut tombstones = yard.load(2, yard.moment(0));
+    let tombstones = yard.load(2, yard.moment(0));
     for (number, ms) in [(1, 0), (2, 100), (3, 200)] {
         tombstones.add(tombstone(number, ms as i64), yard.moment(ms));
     }
-    let check = |tombstones: &mut Tombstones, ms: u64, expected: [bool; 3]| {
+    let check = |tombstones: &Tombstones, ms: u64, expected: [bool; 3]| {
         let found = [1, 2, 3].map(|n| tombstones.get(id(n), yard.moment(ms).steady).is_some());
         assert_eq!(found, expected, "{ms}");
     };
-    check(&mut tombstones, 300, [false, true, true]);
-    let mut again = yard.load(2, yard.moment(500));
-    check(&mut again, 1099, [false, true, true]);
-    check(&mut again, 1100, [false, false, true]);
-    check(&mut again, 1200, [false; 3]);
+    check(&tombstones, 300, [false, true, true]);
+    let again = yard.load(2, yard.moment(500));
+    check(&again, 1099, [false, true, true]);
+    check(&again, 1100, [false, false, true]);
+    check(&again, 1200, [false; 3]);
     // The clock was set back by a year: nothing ends early, nothing lives for a year.
     let jumped = Moment { wall: at(-31_536_000_000), ..yard.moment(500) };
-    let mut again = yard.load(2, jumped);
-    check(&mut again, 1499, [false, true, true]);
-    check(&mut again, 1500, [false; 3]);
+    let again = yard.load(2, jumped);
+    check(&again, 1499, [false, true, true]);
+    check(&again, 1500, [false; 3]);
 }
 
 #[test]
 fn the_log_of_tombstones_is_bounded_and_survives_a_torn_line() {
     let yard = Yard::new();
-    let mut tombstones = yard.load(5, yard.moment(0));
+    let tombstones = yard.load(5, yard.moment(0));
     for number in 1..5000 {
         tombstones.add(tombstone(number, 0), yard.moment(0));
         assert!(tombstones.get(id(number), yard.moment(0).steady).is_some());
@@ -314,7 +314,7 @@ fn the_log_of_tombstones_is_bounded_and_survives_a_torn_line() {
     let log = yard.log();
     let torn = &log[..log.len() - 10];
     fs::write(yard.directory.path().join("tombstones"), torn).unwrap();
-    let mut again = yard.load(5, yard.moment(1));
+    let again = yard.load(5, yard.moment(1));
     assert!(again.get(id(4998), yard.moment(1).steady).is_some());
     assert!(again.get(id(4999), yard.moment(1).steady).is_none());
     again.add(tombstone(7, 1), yard.moment(1));
@@ -325,9 +325,9 @@ fn the_log_of_tombstones_is_bounded_and_survives_a_torn_line() {
 fn many_changes_keep_the_newest_state() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());
-    let (record, _journals) = store.create(request(1), state());
+    let (record, journals) = store.create(request(1), state());
     for pid in 1..50 {
-        record.update(|state| state.pid = Some(pid));
+        record.update(&journals, |state| state.pid = Some(pid));
         let (_, loaded) = Store::open_on(
             config(directory.path()),
             Arc::new(Disk),
@@ -347,20 +347,20 @@ mod needs_tmpfs {
     async fn a_full_disk_keeps_a_new_process_in_memory_and_writes_it_when_there_is_room() {
         let disk = Mount::tmpfs(256 * 1024).unwrap();
         let (store, _) = open(disk.path());
-        let (older, _older) = store.create(request(1), state());
+        let (older, older_journals) = store.create(request(1), state());
         let ballast = disk.path().join("ballast");
         fs::write(&ballast, vec![0; 1 << 20]).unwrap_err();
         let (record, journals) = store.create(request(2), state());
         journals.output().append(b"kept in memory");
         assert_eq!(text(journals.output()).await, b"kept in memory");
         // A record that has its place takes changes also now.
-        older.update(|state| state.pid = Some(7));
-        record.update(|state| state.pid = Some(8));
+        older.update(&older_journals, |state| state.pid = Some(7));
+        record.update(&journals, |state| state.pid = Some(8));
         let path = |number| disk.path().join(format!("processes/{}.record", id(number)));
         assert_eq!(Record::load(path(1)).unwrap().0.state().pid, Some(7));
         assert!(!path(2).exists());
         fs::remove_file(&ballast).unwrap();
-        record.update(|state| state.pid = Some(9));
+        record.update(&journals, |state| state.pid = Some(9));
         journals.close();
         let (_, loaded) = open(disk.path());
         let last = loaded.iter().find(|loaded| loaded.record.request().id == id(2)).unwrap();

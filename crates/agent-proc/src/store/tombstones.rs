@@ -12,6 +12,7 @@ use std::{
 };
 
 use agent_api::{ChatId, ProcessId, Timestamp};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -54,13 +55,27 @@ impl Moment {
 /// The forgotten processes, at most `most` and each for `kept`.
 #[derive(Debug)]
 pub(super) struct Tombstones {
-    path: PathBuf,
+    /// Never held across a system call: whoever looks does not wait for the disk.
+    yard: Mutex<Yard>,
+    /// Held across writes, so that the log has the order of memory; taken before `yard`.
+    log: Mutex<Log>,
+}
+
+/// The tombstones in force.
+#[derive(Debug)]
+struct Yard {
     kept: Duration,
     most: usize,
     /// Each with its end, the oldest first; ends are in order, too.
     order: VecDeque<(Instant, ProcessId)>,
     by_id: HashMap<ProcessId, Tombstone>,
-    /// Lines of the log; `None` if it must be written anew.
+}
+
+/// What is on the disk.
+#[derive(Debug)]
+struct Log {
+    path: PathBuf,
+    /// `None` if it must be written anew.
     lines: Option<usize>,
 }
 
@@ -76,8 +91,7 @@ impl Tombstones {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read?,
         };
-        let (order, by_id, lines) = (VecDeque::new(), HashMap::new(), None);
-        let mut tombstones = Self { path, kept, most, order, by_id, lines };
+        let mut yard = Yard { kept, most, order: VecDeque::new(), by_id: HashMap::new() };
         let mut lines = Vec::new();
         for line in log.split(|byte| *byte == b'\n') {
             lines.extend(serde_json::from_slice::<Tombstone>(line).ok());
@@ -86,39 +100,46 @@ impl Tombstones {
         lines.sort_by_key(|tombstone| remaining(tombstone.at, now.wall, kept));
         for tombstone in lines {
             let left = remaining(tombstone.at, now.wall, kept);
-            tombstones.insert(tombstone, now.steady + left);
+            yard.insert(tombstone, now.steady + left);
         }
-        tombstones.expire(now.steady);
+        yard.expire(now.steady);
+        let tombstones =
+            Self { yard: Mutex::new(yard), log: Mutex::new(Log { path, lines: None }) };
         tombstones.retry();
         Ok(tombstones)
     }
 
-    pub(super) fn get(&mut self, id: ProcessId, now: Instant) -> Option<Tombstone> {
-        self.expire(now);
-        self.by_id.get(&id).cloned()
+    pub(super) fn get(&self, id: ProcessId, now: Instant) -> Option<Tombstone> {
+        let mut yard = self.yard.lock();
+        yard.expire(now);
+        yard.by_id.get(&id).cloned()
     }
 
     /// Adds one; it is in force, and in the log if the disk takes it. Blocks.
-    pub(super) fn add(&mut self, tombstone: Tombstone, now: Moment) {
-        self.expire(now.steady);
+    pub(super) fn add(&self, tombstone: Tombstone, now: Moment) {
         let line = line(&tombstone);
-        self.insert(tombstone, now.steady + self.kept);
-        let is_short = self.lines.is_some_and(|lines| lines < 2 * self.by_id.len() + SLACK);
-        if !is_short || self.append(&line).is_err() {
-            self.lines = None;
-            self.retry();
+        let mut log = self.log.lock();
+        let in_force = {
+            let mut yard = self.yard.lock();
+            yard.expire(now.steady);
+            let end = now.steady + yard.kept;
+            yard.insert(tombstone, end);
+            yard.by_id.len()
+        };
+        let is_short = log.lines.is_some_and(|lines| lines < 2 * in_force + SLACK);
+        if !is_short || log.append(&line).is_err() {
+            log.lines = None;
+            log.retry(&self.yard);
         }
     }
 
     /// Writes the log anew if it misses something; blocks.
-    pub(super) fn retry(&mut self) {
-        if self.lines.is_none()
-            && let Err(error) = self.write_anew()
-        {
-            warn!(%error, "cannot write down which processes were forgotten");
-        }
+    pub(super) fn retry(&self) {
+        self.log.lock().retry(&self.yard);
     }
+}
 
+impl Yard {
     fn insert(&mut self, tombstone: Tombstone, end: Instant) {
         let id = tombstone.id;
         if self.by_id.insert(id, tombstone).is_some() {
@@ -142,6 +163,21 @@ impl Tombstones {
         }
     }
 
+    fn lines(&self) -> (Vec<u8>, usize) {
+        let lines = self.order.iter().flat_map(|(_, id)| line(&self.by_id[id]));
+        (lines.collect(), self.order.len())
+    }
+}
+
+impl Log {
+    fn retry(&mut self, yard: &Mutex<Yard>) {
+        if self.lines.is_none()
+            && let Err(error) = self.write_anew(yard)
+        {
+            warn!(%error, "cannot write down which processes were forgotten");
+        }
+    }
+
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
         let mut options = File::options();
         options.append(true).create(true).mode(0o600).open(&self.path)?.write_all(line)?;
@@ -149,10 +185,10 @@ impl Tombstones {
         Ok(())
     }
 
-    fn write_anew(&mut self) -> io::Result<()> {
-        let lines: Vec<u8> = self.order.iter().flat_map(|(_, id)| line(&self.by_id[id])).collect();
-        publish(&self.path, &lines)?;
-        self.lines = Some(self.order.len());
+    fn write_anew(&mut self, yard: &Mutex<Yard>) -> io::Result<()> {
+        let (lines, count) = yard.lock().lines();
+        drop(publish(&self.path, &lines)?);
+        self.lines = Some(count);
         Ok(())
     }
 }

@@ -77,3 +77,28 @@ fn statistics_count_processes_by_how_they_stand() {
         },
     );
 }
+
+#[test]
+fn closed_processes_hold_no_descriptors_and_silent_ones_made_no_file_of_output() {
+    with_config(
+        |_| (),
+        |f| async move {
+            let mut ids = Vec::new();
+            for _ in 0..60 {
+                let id = f.start(json!({"command": "true", "separate_stderr": true})).await;
+                f.at_close(id).await;
+                ids.push(id);
+            }
+            let names = std::fs::read_dir(f.root.join("state/processes")).unwrap();
+            let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            assert!(names.all(|name| !name.ends_with("output") && !name.ends_with("stderr")));
+            // Other tests in this program have some for a moment.
+            eventually("descriptors of processes that are gone stay open", || {
+                let infos = std::fs::read_dir("/proc/self/fdinfo").unwrap().flatten();
+                let infos = infos.filter_map(|info| std::fs::read_to_string(info.path()).ok());
+                infos.filter(|info| info.contains("Pid:\t-1\n")).count() < ids.len() / 2
+            })
+            .await;
+        },
+    );
+}
