@@ -21,6 +21,8 @@ pub struct Route {
     pub method: Method,
     /// Path from the root of the server, with `{name}` for a variable segment.
     pub path: &'static str,
+    /// Whether it changes something: what was received completely is then done, whoever left.
+    pub is_change: bool,
 }
 
 impl Method {
@@ -62,15 +64,20 @@ impl Route {
 }
 
 const fn get(operation: &'static str, path: &'static str) -> Route {
-    Route { operation, method: Method::Get, path }
+    Route { operation, method: Method::Get, path, is_change: false }
 }
 
 const fn post(operation: &'static str, path: &'static str) -> Route {
-    Route { operation, method: Method::Post, path }
+    Route { operation, method: Method::Post, path, is_change: true }
 }
 
 const fn delete(operation: &'static str, path: &'static str) -> Route {
-    Route { operation, method: Method::Delete, path }
+    Route { operation, method: Method::Delete, path, is_change: true }
+}
+
+/// A question that is too long for a query.
+const fn ask(operation: &'static str, path: &'static str) -> Route {
+    Route { operation, method: Method::Post, path, is_change: false }
 }
 
 /// Says hello, without authentication.
@@ -107,7 +114,7 @@ pub const WRITE_FILE: Route = post("write_file", "/api/v0/write-file");
 /// Replaces texts in files, all or nothing.
 pub const EDIT_FILES: Route = post("edit_files", "/api/v0/edit-files");
 /// Lists the entries of a directory.
-pub const LIST_DIRECTORY: Route = post("list_directory", "/api/v0/list-directory");
+pub const LIST_DIRECTORY: Route = ask("list_directory", "/api/v0/list-directory");
 /// Describes one entry.
 pub const STAT_PATH: Route = get("stat_path", "/api/v0/stat");
 /// Replaces the symbolic links of a path.
@@ -119,9 +126,9 @@ pub const MOVE_PATH: Route = post("move_path", "/api/v0/move");
 /// Removes an entry.
 pub const REMOVE_PATH: Route = post("remove_path", "/api/v0/remove");
 /// Finds lines that match.
-pub const SEARCH_FILES: Route = post("search_files", "/api/v0/search");
+pub const SEARCH_FILES: Route = ask("search_files", "/api/v0/search");
 /// Finds files by name.
-pub const FIND_FILES: Route = post("find_files", "/api/v0/find-files");
+pub const FIND_FILES: Route = ask("find_files", "/api/v0/find-files");
 
 /// Starts a process, or attaches to the one that the same request started before.
 pub const START_PROCESS: Route = post("start_process", "/api/v0/processes/start");

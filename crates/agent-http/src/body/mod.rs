@@ -114,14 +114,26 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
         let cause = error.into_inner();
         match cause.classify() {
             serde_json::error::Category::Data => {
-                let path = if path == "." { String::new() } else { path };
-                BodyError::Field { path, reason: without_position(&cause.to_string()) }
+                let reason = without_position(&cause.to_string());
+                BodyError::Field { path: blamed(&path, &reason), reason }
             }
             _ => not_json(&cause.to_string()),
         }
     })?;
     deserializer.end().map_err(|error| not_json(&error.to_string()))?;
     Ok(value)
+}
+
+/// The path of the field at fault: a missing one is named by its reason, and found where its
+/// struct is.
+fn blamed(path: &str, reason: &str) -> String {
+    let path = if path == "." { "" } else { path };
+    let missing = reason.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    match missing {
+        Some(name) if path.is_empty() => name.to_owned(),
+        Some(name) => format!("{path}.{name}"),
+        None => path.to_owned(),
+    }
 }
 
 /// Checks that a text, whose depth is bounded, is one JSON value.
@@ -209,7 +221,7 @@ impl Classify for BodyError {
 mod tests {
     use agent_api::{
         EditFilesRequest, FindFilesRequest, MakeDirectoryRequest, RelativeDirectory,
-        SearchFilesRequest,
+        SearchFilesRequest, StartProcessRequest, TerminalSize,
     };
 
     use super::*;
@@ -272,6 +284,14 @@ mod tests {
             let (_, fields) = refused::<EditFilesRequest>(json);
             assert_eq!(fields, [field], "{json}");
         }
+    }
+
+    #[test]
+    fn a_field_that_is_missing_is_named_by_its_path() {
+        let (_, fields) = refused::<TerminalSize>(r#"{"rows": 1}"#);
+        assert_eq!(fields, ["cols"]);
+        let (_, fields) = refused::<StartProcessRequest>(r#"{"terminal": {"cols": 1}}"#);
+        assert_eq!(fields, ["terminal.rows"]);
     }
 
     #[test]

@@ -83,8 +83,8 @@ impl Classify for QueryError {
 #[cfg(test)]
 mod tests {
     use agent_api::{
-        GetProcessOutputRequest, ListDirectoryQuery, ReadFileLinesRequest, ReadFileRequest, WaitFor,
-        WriteFileRequest,
+        GetProcessOutputRequest, ListDirectoryQuery, ReadFileLinesRequest, ReadFileRequest,
+        WaitFor, WriteFileRequest,
     };
     use proptest::prelude::*;
 

@@ -2,8 +2,10 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::body::Body;
-use http::{HeaderMap, Request, Response, header};
+use agent_api::routes;
+use axum::{body::Body, response::IntoResponse};
+use futures_util::{FutureExt, future::Either};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, rt::Executor};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -170,23 +172,45 @@ async fn expired(activity: &Activity, config: &Config) {
     }
 }
 
-async fn answer(
+/// Begins to answer a request.
+///
+/// What the request changes is done on the server's tasks from the first moment: hyper drops the
+/// future of a client that has left, perhaps before it polls it, and a request that was received
+/// completely is not taken back.
+fn answer(
     shared: Arc<Shared>,
     peer: Peer,
     activity: Activity,
     held: Option<Arc<Held>>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> impl Future<Output = Result<Response<Body>, Infallible>> {
     let busy = activity.begin();
     let sending = busy.clone();
     let open = shared.app.requests.open();
-    let tasks = shared.tasks.clone();
+    let (tasks, abort) = (shared.tasks.clone(), shared.abort.clone());
+    let route = routes::find(request.method().as_str(), request.uri().path());
     let expects_continue = expects_continue(request.headers());
+    let drains = tasks.clone();
     let request =
-        request.map(|body| Body::new(DrainedBody::new(body, tasks, expects_continue, sending)));
-    let link = Link { held, cut: CUT.with(CancellationToken::clone) };
-    let response = shared.app.answer(&peer, link, request).await;
-    Ok(response.map(|body| Body::new(OpenBody::new(body, open, busy))))
+        request.map(|body| Body::new(DrainedBody::new(body, drains, expects_continue, sending)));
+    let work = async move {
+        // Asked of the task that polls this, as over HTTP/2 that is not the one that made it. A
+        // change, which has a task of its own, is no stream to be cut.
+        let cut = CUT.try_with(CancellationToken::clone).unwrap_or_default();
+        let link = Link { held, cut };
+        let response = shared.app.answer(&peer, link, request).await;
+        response.map(|body| Body::new(OpenBody::new(body, open, busy)))
+    };
+    if route.is_some_and(|route| route.is_change) {
+        let work = tasks.spawn(async move { abort.run_until_cancelled(work).await });
+        Either::Left(async move {
+            let cut = || StatusCode::SERVICE_UNAVAILABLE.into_response();
+            // Nobody reads the answer of a server that was cut, and a panic is an answer already.
+            Ok(work.await.ok().flatten().unwrap_or_else(cut))
+        })
+    } else {
+        Either::Right(work.map(Ok))
+    }
 }
 
 fn expects_continue(headers: &HeaderMap) -> bool {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod admission;
+mod changes;
 mod client;
 mod drain;
 mod events;
