@@ -106,7 +106,7 @@ impl Processes {
             let _ = outcome.wait_for(Option::is_some).await;
         }
         let processes = shared.table.lock().processes();
-        let strays: Vec<_> = shared.strays.lock().clone();
+        let strays = shared.strays.lock().clone();
         let grace = shared.config.kill_grace;
         let (closed_ones, open_ones): (Vec<_>, Vec<_>) =
             processes.iter().partition(|process| process.look(Status::is_closed));
@@ -130,7 +130,7 @@ impl Processes {
         let shared = &self.shared;
         shared.stop.cancel();
         let processes = shared.table.lock().processes();
-        let strays: Vec<_> = shared.strays.lock().clone();
+        let strays = shared.strays.lock().clone();
         let kills = join_all(processes.iter().filter_map(|process| ended_tree(process)).map(kill));
         tokio::join!(kills, join_all(strays.iter().map(kill)));
     }

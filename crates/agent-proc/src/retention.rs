@@ -25,7 +25,8 @@ struct Kept {
 pub(crate) async fn keep(shared: Arc<Shared>, store: Store) {
     loop {
         let mut ended = Vec::new();
-        for process in shared.table.lock().processes() {
+        let processes = shared.table.lock().processes();
+        for process in processes {
             if let Some(kept) = process.look(kept) {
                 ended.push((kept, process));
             }
@@ -83,17 +84,41 @@ async fn forget_ended(
     process: &Arc<Process>,
     reason: ForgetReason,
 ) {
-    if !begin(shared, process, reason) {
-        return;
+    // Survivors run on until the agent ends, and nobody else knows them from now on. Before it is
+    // out of sight, so that a shutdown finds it there or here.
+    let keeps_survivors = process.record.request().keep_children;
+    if let Some(tree) = process.tree.as_ref().filter(|_| !keeps_survivors) {
+        shared.strays.lock().push_back(tree.clone());
+        drop_empty_strays(shared).await;
     }
-    // Survivors run on until the agent ends, and nobody else knows them from now on.
-    if let Some(tree) = &process.tree
-        && !process.record.request().keep_children
-        && tree.has_members().await
+    if begin(shared, process, reason) {
+        finish(shared, store, process, reason).await;
+    }
+}
+
+/// Looks at the newest stray and at the one that was longest not looked at, and drops them if they
+/// have ended: so there are hardly more strays than live.
+///
+/// To be called by one task only, the one that adds strays.
+async fn drop_empty_strays(shared: &Shared) {
+    let newest = shared.strays.lock().back().cloned();
+    if let Some(newest) = newest
+        && !newest.has_members().await
     {
-        shared.strays.lock().push(tree.clone());
+        shared.strays.lock().pop_back();
     }
-    finish(shared, store, process, reason).await;
+    let oldest = {
+        let strays = shared.strays.lock();
+        (strays.len() > 1).then(|| strays[0].clone())
+    };
+    if let Some(oldest) = oldest {
+        let has_members = oldest.has_members().await;
+        let mut strays = shared.strays.lock();
+        strays.rotate_left(1);
+        if !has_members {
+            strays.pop_back();
+        }
+    }
 }
 
 /// Takes a process out of everybody's sight; `false` when somebody else does.
@@ -113,10 +138,13 @@ pub(crate) async fn finish(
     reason: ForgetReason,
 ) {
     let (store, forgotten) = (store.clone(), Arc::clone(process));
-    let others = shared.table.lock().processes();
+    // There may be room then for what a full disk refused.
+    let others = match store.take_refused() {
+        true => shared.table.lock().processes(),
+        false => Vec::new(),
+    };
     let work = move || {
         store.forget(&forgotten.record, &forgotten.journals, reason);
-        // There may be room now for what a full disk refused.
         others.iter().for_each(|other| other.record.retry());
     };
     if blocking(work).await.is_ok() {

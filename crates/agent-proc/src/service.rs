@@ -1,9 +1,12 @@
 //! The service: its state, how its work is run and how it ends; each operation has a file of its
 //! own.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use agent_api::{AbsolutePath, Caller, ProcessId};
@@ -46,7 +49,7 @@ pub(crate) struct Shared {
     /// Told when a process exits or closes.
     pub(crate) retention: Notify,
     /// Trees of forgotten processes whose survivors are ended with the agent.
-    pub(crate) strays: Mutex<Vec<Tree>>,
+    pub(crate) strays: Mutex<VecDeque<Tree>>,
     /// No new starts.
     pub(crate) stop: CancellationToken,
     /// No more waiting for processes.

@@ -20,7 +20,10 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -65,6 +68,8 @@ struct Inner {
     totals: Totals,
     medium: Arc<dyn Medium>,
     tombstones: Tombstones,
+    /// Whether a record is in memory only.
+    refused: Arc<AtomicBool>,
 }
 
 /// A process of an earlier agent.
@@ -112,7 +117,8 @@ impl Store {
         let log = directory.join(TOMBSTONES);
         let tombstones = Tombstones::load(log, config.tombstones, config.max_tombstones, now)?;
         let totals = Totals::new(config.total_output_quota);
-        let store = Self(Arc::new(Inner { config, totals, medium, tombstones }));
+        let store =
+            Self(Arc::new(Inner { config, totals, medium, tombstones, refused: Arc::default() }));
         let loaded = store.load(now)?;
         Ok((store, loaded))
     }
@@ -122,7 +128,7 @@ impl Store {
     /// Never fails: what the disk refuses is kept in memory and tried again with each change.
     pub(crate) fn create(&self, request: Request, state: State) -> (Record, Journals) {
         let path = self.path(request.id, "record");
-        let record = Record::create(path, request, state);
+        let record = Record::create(path, request, state, Arc::clone(&self.0.refused));
         let journals = Journals::create(self.surroundings(&record));
         (record, journals)
     }
@@ -143,6 +149,11 @@ impl Store {
         self.discard(record, journals);
         // There may be room for it now.
         self.0.tombstones.retry();
+    }
+
+    /// Whether the disk refused a record since the last call, so that [`Record::retry`] may help.
+    pub(crate) fn take_refused(&self) -> bool {
+        self.0.refused.swap(false, Ordering::Relaxed)
     }
 
     /// What is known of a forgotten process.
@@ -191,7 +202,7 @@ impl Store {
         path: PathBuf,
         now: Moment,
     ) -> Option<(Record, Vec<crate::journal::StoredStream>)> {
-        let damage = match Record::load(path.clone()) {
+        let damage = match Record::load(path.clone(), Arc::clone(&self.0.refused)) {
             Ok((record, streams)) if record.request().id == id => {
                 if self.0.tombstones.get(id, now.steady).is_none() {
                     return Some((record, streams));

@@ -5,7 +5,10 @@ use std::{
     io::{self, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use agent_api::{Accounting, ChatId, ProcessId, ProcessLimits, Stdin, TerminalSize, Timestamp};
@@ -160,6 +163,8 @@ struct Inner {
     state: Mutex<State>,
     /// Held across writes, which must reach the file in the order of their sequence.
     file: Mutex<OnDisk>,
+    /// Of all records: whether one is in memory only.
+    refused: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -190,16 +195,25 @@ impl OnDisk {
 
 impl Record {
     /// A new record, written to the disk if that takes it; blocks.
-    pub(super) fn create(path: PathBuf, request: Request, state: State) -> Self {
-        let file = OnDisk::new(Vec::new(), None);
-        let state = Mutex::new(state);
-        let record = Self(Arc::new(Inner { path, request, state, file: Mutex::new(file) }));
+    ///
+    /// `refused` is set whenever the disk takes less than it was given.
+    pub(super) fn create(
+        path: PathBuf,
+        request: Request,
+        state: State,
+        refused: Arc<AtomicBool>,
+    ) -> Self {
+        let (state, file) = (Mutex::new(state), Mutex::new(OnDisk::new(Vec::new(), None)));
+        let record = Self(Arc::new(Inner { path, request, state, file, refused }));
         record.write_logged(&mut record.0.file.lock());
         record
     }
 
     /// Reads a record and the states of its streams; blocks.
-    pub(super) fn load(path: PathBuf) -> Result<(Self, Vec<StoredStream>), Damage> {
+    pub(super) fn load(
+        path: PathBuf,
+        refused: Arc<AtomicBool>,
+    ) -> Result<(Self, Vec<StoredStream>), Damage> {
         let bytes = fs::read(&path).map_err(Damage::Io)?;
         let contents = slots::decode_file(&bytes);
         let request = contents.request.and_then(|json| serde_json::from_slice(json).ok());
@@ -210,9 +224,9 @@ impl Record {
             return Err(Damage::Contents(request.map(Box::new)));
         };
         let streams = slot.streams.clone();
-        let file = OnDisk::new(slot.streams, Some(sequence));
+        let file = Mutex::new(OnDisk::new(slot.streams, Some(sequence)));
         let state = Mutex::new(slot.state);
-        Ok((Self(Arc::new(Inner { path, request, state, file: Mutex::new(file) })), streams))
+        Ok((Self(Arc::new(Inner { path, request, state, file, refused })), streams))
     }
 
     /// What the start asked for.
@@ -265,6 +279,7 @@ impl Record {
                     warn!(%error, process.id = %id, "the record of a process is in memory only");
                 }
                 file.was_refused = true;
+                self.0.refused.store(true, Ordering::Relaxed);
             }
         }
     }

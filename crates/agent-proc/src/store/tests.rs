@@ -357,7 +357,7 @@ mod needs_tmpfs {
         older.update(&older_journals, |state| state.pid = Some(7));
         record.update(&journals, |state| state.pid = Some(8));
         let path = |number| disk.path().join(format!("processes/{}.record", id(number)));
-        assert_eq!(Record::load(path(1)).unwrap().0.state().pid, Some(7));
+        assert_eq!(Record::load(path(1), Arc::default()).unwrap().0.state().pid, Some(7));
         assert!(!path(2).exists());
         fs::remove_file(&ballast).unwrap();
         record.update(&journals, |state| state.pid = Some(9));
