@@ -128,6 +128,7 @@ async fn look(process: &Process, wait_expired: bool) -> (GetProcessOutputRespons
     if let Some((stderr, bounds)) = stderr {
         let View { text, is_lossy, truncated, cut_lines } = stderr.view(bounds.end).await;
         (response.stderr, response.stderr_lossy) = (Some(text), is_lossy);
+        response.lossy |= is_lossy;
         (response.stderr_truncated, response.stderr_cut_lines) = (truncated, cut_lines);
         is_overtaken |= stderr.is_overtaken(&bounds);
     }

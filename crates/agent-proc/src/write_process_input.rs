@@ -19,7 +19,7 @@ impl Processes {
     /// Writes bytes into the input of a process, behind those that came before and in one piece.
     ///
     /// Answers when the pipe or terminal took them, or with how many it took until the wait was
-    /// over. At most [`MAX_PROCESS_INPUT_BYTES`].
+    /// over, which is also when waiting ends for everybody. At most [`MAX_PROCESS_INPUT_BYTES`].
     ///
     /// # Errors
     ///
@@ -43,12 +43,14 @@ impl Processes {
         }
         let process = self.find(caller, id).await?;
         let wait = wait_of(req.wait_ms, DEFAULT_PROCESS_INPUT_WAIT_MS);
-        let Some(queued) = process.input.queue(body, wait).await? else {
+        let waits = self.shared.waits.clone();
+        let queued = waits.run_until_cancelled(process.input.queue(body, wait)).await;
+        let Some(queued) = queued.transpose()?.flatten() else {
             return Ok(WriteProcessInputResponse::default());
         };
         let cut = self.shared.cut.clone();
         let work = async move {
-            let written = cut.run_until_cancelled(queued.write(process.watch())).await;
+            let written = cut.run_until_cancelled(queued.write(process.watch(), waits)).await;
             let written = written.ok_or(Error::ShuttingDown)?;
             if written.found_closed {
                 note_closed(process).await?;

@@ -62,7 +62,7 @@ pub struct GetProcessOutputResponse {
     /// The output as text: whole, or head and tail; long lines are cut.
     #[serde(default, deserialize_with = "as_default")]
     pub output: String,
-    /// Whether bytes that are not UTF-8 were replaced by U+FFFD.
+    /// Whether bytes that are not UTF-8 were replaced by U+FFFD, in either text.
     #[serde(default, deserialize_with = "as_default", skip_serializing_if = "is_false")]
     pub lossy: bool,
     /// What is missing between head and tail.
@@ -99,7 +99,7 @@ pub struct GetProcessOutputResponse {
     /// The text of stderr, where it is a stream of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<String>,
-    /// As `lossy`, of stderr.
+    /// Whether some of them were in stderr.
     #[serde(default, deserialize_with = "as_default", skip_serializing_if = "is_false")]
     pub stderr_lossy: bool,
     /// As `truncated`, of stderr.

@@ -275,6 +275,7 @@ impl Group {
             // After the writer, so that it does not make the file again.
             let _writer = lane.writer.lock();
             let file = lane.file.lock().take();
+            let file = file.or_else(|| self.medium.open(&lane.path).ok().map(Into::into));
             if let Err(error) = std::fs::remove_file(&lane.path)
                 && error.kind() != io::ErrorKind::NotFound
             {

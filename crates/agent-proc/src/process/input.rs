@@ -10,6 +10,7 @@ use tokio::{
     sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::Status;
 use crate::InputError;
@@ -137,8 +138,13 @@ impl Input {
 }
 
 impl Queued {
-    /// Writes the body once it is its turn; ends at the deadline and at the exit of the process.
-    pub(crate) async fn write(self, mut status: watch::Receiver<Status>) -> Written {
+    /// Writes the body once it is its turn; ends at the deadline, when waiting ends for everybody,
+    /// and at the exit of the process.
+    pub(crate) async fn write(
+        self,
+        mut status: watch::Receiver<Status>,
+        waits: CancellationToken,
+    ) -> Written {
         let Self { turn, body, deadline, _waiting } = self;
         let turn = async {
             match turn {
@@ -162,6 +168,7 @@ impl Queued {
             biased;
             _ = exited => Some((Err(InputError::Exited), false)),
             outcome = timeout_at(deadline, work) => outcome.ok(),
+            () = waits.cancelled() => None,
         };
         let (result, found_closed) = outcome.unwrap_or((Ok(()), false));
         let answer = match result {

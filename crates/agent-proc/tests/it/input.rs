@@ -45,6 +45,19 @@ fn an_input_that_is_not_there_conflicts() {
 }
 
 #[test]
+fn writes_without_room_are_answered_when_the_agent_lets_none_wait() {
+    with(|f| async move {
+        let id = f.start(json!({"command": "exec sleep 300", "stdin": "open"})).await;
+        let writes = join_all((0..20).map(|_| f.write(id, vec![b'x'; 2_000_000], 300_000)));
+        let ends = async { f.processes.end_waits() };
+        let (answers, ()) = tokio::join!(writes, ends);
+        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+        assert!(answers.iter().all(|answer| !answer.complete));
+        assert!(answers[1..].iter().all(|answer| answer.written_bytes == 0));
+    });
+}
+
+#[test]
 fn bodies_arrive_whole_and_in_order() {
     with(|f| async move {
         let id = f.start(json!({"command": "exec cat", "stdin": "open"})).await;
