@@ -122,7 +122,7 @@ fn printed(agent: &Agent, state: &Path) -> Result<Vec<Figure>> {
         Ok(())
     };
     let (ours, theirs) = in_turns(3, ours, || references::print_to_socat(PRINTED))?;
-    let with = figure("one live reader over TCP", &ours, "| socat - TCP", &theirs, 0.6);
+    let with = figure("one live reader over TCP", &ours, "piped into socat - TCP", &theirs, 0.6);
     #[expect(clippy::cast_precision_loss, reason = "a figure with three digits")]
     let share = lost.iter().max().map_or(0.0, |most| *most as f64 * 100.0 / PRINTED as f64);
     let missed = Figure {
