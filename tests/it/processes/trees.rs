@@ -148,16 +148,19 @@ mod needs_root {
         let client = agent.client(Transport::Unix);
         let word = format!("bomb-{}", std::process::id());
         // Root is not bound by the limit on the number of processes, so another user forks.
-        // Not `ulimit -u`, which dash does not have: without the limit this takes the machine down.
-        let bomb = "exec prlimit --nproc=200:200 sh -c 'bomb() { bomb | bomb & }; bomb; sleep 300'";
-        let request = StartProcessRequest {
+        // A shell that cannot fork exits; what it had started stays, and one begins anew.
+        let bomb =
+            "trap 'exec sh -c \"$BOMB\"' EXIT; while :; do sleep 300 & sh -c \"$BOMB\" & done";
+        let command = "exec prlimit --nproc=200:200 sh -c \"$BOMB\"";
+        let mut request = StartProcessRequest {
             user: Some(NOBODY.to_string()),
             workdir: Some("/".to_owned()),
-            ..marked(&word, bomb.to_owned())
+            ..marked(&word, command.to_owned())
         };
+        request.env.insert("BOMB".to_owned(), bomb.to_owned());
         let id = start(&client, request).await;
         within(async {
-            while processes_with(&word).len() < 20 {
+            while processes_with(&word).len() < 100 {
                 tokio::task::yield_now().await;
             }
         })

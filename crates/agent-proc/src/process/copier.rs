@@ -5,11 +5,15 @@ use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
     sync::Arc,
+    time::Duration,
 };
 
 use agent_exec::{Pty, Ready, Receiver};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::{Journal, Rest};
@@ -19,6 +23,8 @@ const MOST: usize = 1024 * 1024;
 /// Bytes that a terminal may hold between its program and us: the line discipline's buffer and
 /// the one before it, with room to spare (Linux: 4 KiB and 64 KiB).
 const TERMINAL_BYTES: usize = 128 * 1024;
+/// Time for the bytes of a terminal that are on their way.
+const ON_THEIR_WAY: Duration = Duration::from_millis(2);
 /// One read of a terminal.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -118,7 +124,10 @@ impl Copier {
                     match self.take(MOST).await?.1 {
                         Rest::More => {}
                         Rest::Empty => ready.clear(),
-                        Rest::End => return Ok(()),
+                        Rest::End if self.look_again(Rest::End).await? == Rest::End => {
+                            return Ok(());
+                        }
+                        Rest::End => {}
                     }
                 }
             }
@@ -133,9 +142,20 @@ impl Copier {
             let (taken, rest) = self.take(left.saturating_add(1).min(MOST)).await?;
             left = left.saturating_sub(taken);
             if rest != Rest::More || left == 0 {
-                return Ok(rest);
+                return self.look_again(rest).await;
             }
         }
+    }
+
+    /// Looks once more before a terminal's word is believed that nothing is left. A thread of the
+    /// system carries the bytes from its one end to the other, and on a busy machine some of them
+    /// were seen to come behind that word.
+    async fn look_again(&self, rest: Rest) -> io::Result<Rest> {
+        if rest == Rest::More || matches!(*self.source, Source::Pipe(_)) {
+            return Ok(rest);
+        }
+        sleep(ON_THEIR_WAY).await;
+        Ok(self.take(TERMINAL_BYTES).await?.1)
     }
 
     async fn take(&self, most: usize) -> io::Result<(usize, Rest)> {
