@@ -148,8 +148,8 @@ impl Copier {
     }
 
     /// Looks once more before a terminal's word is believed that nothing is left. A thread of the
-    /// system carries the bytes from its one end to the other, and on a busy machine some of them
-    /// were seen to come behind that word.
+    /// system carries the bytes from its one end to the other, and once, on a busy machine, the
+    /// last of them were missing.
     async fn look_again(&self, rest: Rest) -> io::Result<Rest> {
         if rest == Rest::More || matches!(*self.source, Source::Pipe(_)) {
             return Ok(rest);
