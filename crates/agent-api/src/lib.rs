@@ -19,6 +19,7 @@ pub mod close_codes;
 mod error;
 mod etag;
 mod files;
+mod git;
 mod io_error;
 mod lifecycle;
 pub mod limits;
@@ -32,6 +33,7 @@ pub use caller::{ANCESTOR_CHAT_IDS_HEADER, CHAT_ID_HEADER, Caller, CallerError, 
 pub use error::{Classify, ErrorBody, ErrorCode, FieldError, causes};
 pub use etag::{ETag, ParseETagError};
 pub use files::*;
+pub use git::*;
 pub use io_error::io_text;
 pub use lifecycle::*;
 pub use path::{AbsolutePath, PathError};

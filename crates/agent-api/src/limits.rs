@@ -45,3 +45,18 @@ pub const DEFAULT_PROCESS_READ_BYTES: u64 = 1024 * 1024;
 pub const MAX_PROCESS_READ_BYTES: u64 = 16 * 1024 * 1024;
 /// Largest body of input in bytes.
 pub const MAX_PROCESS_INPUT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Largest file in bytes, on either side, whose differences git operations show.
+pub const MAX_GIT_FILE_BYTES: u64 = 2 * 1024 * 1024;
+/// Longest diff of one file in bytes.
+pub const MAX_GIT_FILE_DIFF_BYTES: usize = 256 * 1024;
+/// Longest diff of a repository in bytes; one last line says what was left out.
+pub const MAX_GIT_DIFF_BYTES: usize = 3 * 1024 * 1024;
+/// Most files in a snapshot of a repository.
+pub const MAX_GIT_FILES: usize = 10_000;
+/// Most paths in one message of `watch_git`.
+pub const MAX_GIT_PATHS_PER_MESSAGE: usize = 1000;
+/// Most subscribed paths of one connection of `watch_git`.
+pub const MAX_GIT_PATHS: usize = 10_000;
+/// Most repositories of one connection of `watch_git`.
+pub const MAX_GIT_REPOSITORIES: usize = 256;

@@ -156,6 +156,11 @@ pub const SIGNAL_PROCESS: Route = post("signal_process", "/api/v0/processes/{id}
 /// Kills a process and forgets it.
 pub const DELETE_PROCESS: Route = delete("delete_process", "/api/v0/processes/{id}");
 
+/// Watches repositories, as a WebSocket.
+pub const WATCH_GIT: Route = get("watch_git", "/api/v0/git/watch");
+/// Answers a fresh snapshot of one repository.
+pub const GET_GIT_STATUS: Route = get("get_git_status", "/api/v0/git/status");
+
 /// Every route; the operation of an older path is that of the newer one.
 pub const ALL: &[Route] = &[
     GET_GREETING,
@@ -192,6 +197,8 @@ pub const ALL: &[Route] = &[
     RESIZE_PROCESS,
     SIGNAL_PROCESS,
     DELETE_PROCESS,
+    WATCH_GIT,
+    GET_GIT_STATUS,
 ];
 
 /// The route of a request; with a method that the path does not answer, one of the path's others,

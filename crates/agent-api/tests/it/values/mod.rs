@@ -1,6 +1,7 @@
 //! Values of every wire type: the smallest and the fullest of a struct, every variant of an enum.
 
 mod files;
+mod git;
 mod lifecycle;
 mod processes;
 mod search;
@@ -37,6 +38,7 @@ pub(crate) fn visit_all(values: &mut impl Values) {
     search::visit(values);
     lifecycle::visit(values);
     processes::visit(values);
+    git::visit(values);
 }
 
 fn etag() -> ETag {
