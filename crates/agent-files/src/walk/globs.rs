@@ -2,10 +2,7 @@
 
 use agent_api::{FieldError, limits::MAX_PATH_BYTES};
 
-use super::{
-    gitignore::{Braces, Line, Pattern, parse},
-    rules::{Rules, Sort},
-};
+use agent_ignore::{Braces, Line, Pattern, Rules, Sort, parse};
 
 /// Most globs of a request.
 const MAX_GLOBS: usize = 64;

@@ -11,9 +11,10 @@ use std::{
     sync::Arc,
 };
 
+use agent_ignore::Rules;
 use rustix::fs::{Mode, OFlags, openat};
 
-use super::{levels::Level, listing::Marks, rules::Rules};
+use super::{levels::Level, listing::Marks};
 
 /// Largest ignore file; a larger one does not count and is reported as skipped.
 const MAX_IGNORE_FILE_BYTES: u64 = 1024 * 1024;

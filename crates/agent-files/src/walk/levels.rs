@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::rules::{Rules, Sort, Verdict};
+use agent_ignore::{Rules, Sort, Verdict};
 
 /// A directory with ignore files of its own, and the next one above.
 #[derive(Debug)]

@@ -10,14 +10,12 @@
 mod clock;
 mod entry;
 mod error;
-mod gitignore;
 mod globs;
 mod ignore_files;
 mod levels;
 mod listing;
 mod position;
 mod roots;
-mod rules;
 mod scope;
 mod walker;
 

@@ -13,6 +13,7 @@ use std::{
 };
 
 use agent_api::{AbsolutePath, EntryKind, SkippedPath};
+use agent_ignore::Sort;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 
 use super::{
@@ -20,7 +21,6 @@ use super::{
     ignore_files::{Refused, read_level},
     levels::{Level, is_ignored},
     listing::Marks,
-    rules::Sort,
     scope::Scope,
 };
 use crate::version;

@@ -12,6 +12,7 @@
 use std::{cmp::Ordering, collections::VecDeque, os::fd::AsFd, sync::Arc};
 
 use agent_api::{EntryKind, SkippedPath, io_text, limits::MAX_PATH_BYTES};
+use agent_ignore::Sort;
 use rustix::{
     fs::{CWD, Mode, OFlags, openat},
     io::Errno,
@@ -26,7 +27,6 @@ use super::{
     listing::{Kinds, Listing, Wanted, open_below},
     position::{Position, Resume, split_first},
     roots::{Root, Roots},
-    rules::Sort,
     scope::Scope,
 };
 

@@ -2,11 +2,11 @@
 
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::gitignore::{Braces, Line, Pattern, parse};
+use crate::pattern::{Braces, Line, Pattern, parse};
 
 /// Patterns of one ignore file or one request, in their order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rules {
+pub struct Rules {
     set: GlobSet,
     traits: Vec<Traits>,
 }
@@ -19,7 +19,7 @@ struct Traits {
 
 /// What an entry is, as far as patterns care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
+pub enum Sort {
     /// A directory.
     Directory,
     /// Anything else.
@@ -28,7 +28,7 @@ pub(super) enum Sort {
 
 /// What the last matching pattern says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// To ignore the entry.
     Ignore,
     /// To keep the entry, whatever weaker rules say.
@@ -41,7 +41,7 @@ impl Rules {
     /// # Errors
     ///
     /// A sentence when the patterns together are too large to be compiled.
-    pub(super) fn of_file(content: &[u8]) -> Result<Self, String> {
+    pub fn of_file(content: &[u8]) -> Result<Self, String> {
         let content = content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(content);
         let lines = content.split(|byte| *byte == b'\n');
         let patterns = lines.filter_map(|line| {
@@ -64,7 +64,7 @@ impl Rules {
     /// # Errors
     ///
     /// A sentence about the first invalid pattern.
-    pub(super) fn of_patterns(patterns: &[Pattern]) -> Result<Self, String> {
+    pub fn of_patterns(patterns: &[Pattern]) -> Result<Self, String> {
         let mut builder = Builder { set: GlobSetBuilder::new(), traits: Vec::new() };
         for pattern in patterns {
             builder.add(pattern)?;
@@ -73,19 +73,14 @@ impl Rules {
     }
 
     /// Whether no pattern is there.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.traits.is_empty()
     }
 
     /// What the last matching pattern says about a path below the directory of the list.
     ///
     /// `found` is space to work in.
-    pub(super) fn verdict(
-        &self,
-        path: &[u8],
-        sort: Sort,
-        found: &mut Vec<usize>,
-    ) -> Option<Verdict> {
+    pub fn verdict(&self, path: &[u8], sort: Sort, found: &mut Vec<usize>) -> Option<Verdict> {
         if self.is_empty() {
             return None;
         }
@@ -95,7 +90,7 @@ impl Rules {
     }
 
     /// Whether any pattern matches.
-    pub(super) fn any(&self, path: &[u8], sort: Sort, found: &mut Vec<usize>) -> bool {
+    pub fn any(&self, path: &[u8], sort: Sort, found: &mut Vec<usize>) -> bool {
         if self.is_empty() {
             return false;
         }

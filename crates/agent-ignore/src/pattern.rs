@@ -8,7 +8,7 @@ use std::str::Chars;
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub enum Line {
     /// A pattern.
     Pattern(Pattern),
     /// Nothing that could match: the line is blank or a comment.
@@ -19,18 +19,18 @@ pub(super) enum Line {
 
 /// A pattern of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub struct Pattern {
     /// The glob, matched against a path below the directory of the line.
-    pub(super) glob: String,
+    pub glob: String,
     /// Whether the line begins with `!`.
-    pub(super) negated: bool,
+    pub negated: bool,
     /// Whether only directories match.
-    pub(super) only_directories: bool,
+    pub only_directories: bool,
 }
 
 /// What `{a,b}` means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Braces {
+pub enum Braces {
     /// These five characters, as git has it.
     Literal,
     /// `a` or `b`.
@@ -38,7 +38,7 @@ pub(super) enum Braces {
 }
 
 /// Reads one line without its ending.
-pub(super) fn parse(line: &str, braces: Braces) -> Line {
+pub fn parse(line: &str, braces: Braces) -> Line {
     if line.starts_with('#') {
         return Line::Blank;
     }
