@@ -1,6 +1,6 @@
 //! What the parts of the crate say to each other: ids, modes, versions of files, changes.
 
-use std::{fmt, ops::Range};
+use std::{collections::HashSet, fmt, ops::Range};
 
 use agent_api::Repository;
 
@@ -213,4 +213,41 @@ pub(crate) struct Snapshot {
     /// For each of `repository.files` its part of `repository.unified_diff`; `None` where it was
     /// left out.
     pub(crate) spans: Vec<Option<Range<usize>>>,
+}
+
+/// What was seen to change since the last scan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Dirty {
+    /// Anything may have changed.
+    pub(crate) all: bool,
+    /// Paths relative to the root; more than 10,000 become `all`.
+    pub(crate) paths: HashSet<Vec<u8>>,
+    /// Something of git's own: HEAD, the index, refs, configuration.
+    pub(crate) git: bool,
+}
+
+impl Dirty {
+    /// Everything is to be looked at.
+    pub(crate) fn everything() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+}
+
+/// Who is told which directories of a work tree are worth watching.
+pub(crate) trait Watching: Sync {
+    /// Called before a directory is listed, so that nothing that is made later is missed.
+    fn watch(&self, directory: &[u8]);
+
+    /// The directory and all below it are of no interest any more.
+    fn unwatch_below(&self, directory: &[u8]);
+}
+
+/// Watches nothing: for a scan of which nothing is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoWatching;
+
+impl Watching for NoWatching {
+    fn watch(&self, _directory: &[u8]) {}
+
+    fn unwatch_below(&self, _directory: &[u8]) {}
 }
