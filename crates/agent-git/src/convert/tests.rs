@@ -1,0 +1,1 @@
+//! Conversions, by table and against the real `git`.
