@@ -1,6 +1,7 @@
-//! Helpers for tests, without a dependency of ours: file systems of their own and other users.
+//! Helpers for tests, without a dependency of ours: file systems of their own, other users, and
+//! git repositories.
 //!
-//! Most need root. The tests that use them live in modules named after the component, such as
+//! Most need a component that is not everywhere. The tests that use them live in modules named after the component, such as
 //! `needs_tmpfs`, which `cargo xtask test` leaves out where it is missing.
 //!
 //! ```no_run
@@ -9,11 +10,15 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+#[cfg(unix)]
+mod git;
 #[cfg(target_os = "linux")]
 mod mount;
 #[cfg(target_os = "linux")]
 mod user;
 
+#[cfg(unix)]
+pub use git::GitRepository;
 #[cfg(target_os = "linux")]
 pub use mount::Mount;
 #[cfg(target_os = "linux")]
