@@ -140,7 +140,7 @@ pub(crate) struct Version {
 }
 
 /// What the system says of a file: equal stats mean that nothing happened to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Stat {
     pub(crate) dev: u64,
     pub(crate) ino: u64,
@@ -163,7 +163,10 @@ pub(crate) struct WorkFile {
     /// not needed to know that the file differs from HEAD: untracked files, and those over
     /// `MAX_GIT_FILE_BYTES`.
     pub(crate) id: Option<ObjectId>,
-    /// What the system says of it.
+    /// The contents are the index's: `id` is there, and names an object to read in place of the
+    /// file, which need not even exist (sparse checkouts, files assumed unchanged).
+    pub(crate) indexed: bool,
+    /// What the system says of it; all zero where `indexed`.
     pub(crate) stat: Stat,
 }
 
