@@ -63,6 +63,37 @@ impl Agent {
         let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
         Ok(kib * 1024)
     }
+
+    /// Time that the process has spent on processors, all of its threads together (`stat`, proc(5)).
+    ///
+    /// # Errors
+    ///
+    /// The process is gone.
+    pub(super) fn cpu_time(&self) -> Result<Duration> {
+        cpu_time(&self.process.child.id().to_string(), 11)
+    }
+}
+
+/// Processor time of all children of this process that have ended.
+///
+/// # Errors
+///
+/// There is no `/proc`.
+pub(super) fn children_cpu_time() -> Result<Duration> {
+    cpu_time("self", 13)
+}
+
+/// User and system time in the line that describes a process; the name before the first field
+/// counted here is in parentheses and may hold anything.
+fn cpu_time(process: &str, field: usize) -> Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let (_, fields) = stat.rsplit_once(')').context("no name")?;
+    let mut ticks = 0;
+    for field in fields.split_whitespace().skip(field).take(2) {
+        ticks += field.parse::<u64>()?;
+    }
+    let hertz = u32::try_from(rustix::param::clock_ticks_per_second())?;
+    Ok(Duration::from_secs(ticks) / hertz)
 }
 
 impl Drop for Agent {

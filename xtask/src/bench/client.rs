@@ -182,6 +182,21 @@ pub(super) enum Message<'a> {
 }
 
 impl Messages {
+    /// Sends a text message of less than 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// The connection is gone.
+    pub(super) fn send_text(&mut self, text: &str) -> Result<()> {
+        let length = u16::try_from(text.len()).context("a short message")?;
+        // A mask of zeros leaves the text as it is.
+        let mut frame = vec![0x81, 0x80 | 126];
+        frame.extend_from_slice(&length.to_be_bytes());
+        frame.extend_from_slice(&[0; 4]);
+        frame.extend_from_slice(text.as_bytes());
+        Ok(self.stream.write_all(&frame)?)
+    }
+
     /// Receives the next message, at most as large as the buffer.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 mod agent;
 mod client;
 mod files;
+mod git;
 mod machine;
 mod proc;
 mod table;
@@ -31,6 +32,7 @@ struct Bench {
 const BENCHES: &[Bench] = &[
     Bench { name: "files", measure: files::measure },
     Bench { name: "proc", measure: proc::measure },
+    Bench { name: "git", measure: git::measure },
 ];
 
 /// Arguments of the program that a bench lets the agent start.
@@ -55,7 +57,8 @@ pub(crate) fn ticker(args: &TickerArgs) -> Result<()> {
 Examples:
   cargo xtask bench files            measure, and keep the table in docs/PERFORMANCE.md
   cargo xtask bench files --print    measure, and print the table only
-  cargo xtask bench proc             the same for processes")]
+  cargo xtask bench proc             the same for processes
+  cargo xtask bench git              the same for git repositories")]
 pub(crate) struct Args {
     /// Which bench
     name: String,

@@ -1,7 +1,7 @@
 //! `bench files`: reading, writing, editing, listing and searching, and what the agent costs idle.
 
 mod references;
-mod trees;
+pub(super) mod trees;
 
 use std::fs;
 use std::path::Path;

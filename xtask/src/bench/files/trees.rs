@@ -34,7 +34,7 @@ pub(super) fn write_source(path: &Path, length: usize) -> Result<()> {
 
 /// Makes a source tree: twenty directories of directories, files of 1 to 8 KiB, ignore files, and
 /// in every 500th file something to find.
-pub(super) fn make_sources(root: &Path, count: usize) -> Result<()> {
+pub(in crate::bench) fn make_sources(root: &Path, count: usize) -> Result<()> {
     const PER_DIRECTORY: usize = 50;
     fs::create_dir_all(root)?;
     fs::write(root.join(".gitignore"), "*.log\nbuild/\n")?;
