@@ -19,6 +19,7 @@
 
 mod args;
 mod body;
+mod columns;
 mod commands;
 mod connect;
 mod copy;

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use agent_sdk::api::EntryKind;
+use agent_sdk::api::{EntryKind, FileStatus};
 use anstyle::{AnsiColor, Color, Style};
 
 /// Wraps texts in colors when they are wanted.
@@ -32,6 +32,12 @@ pub(crate) enum Part {
     Heading,
     /// The name of an entry of this kind.
     Name(EntryKind),
+    /// How a file differs from HEAD.
+    Status(FileStatus),
+    /// What is less important than the rest.
+    Aside,
+    /// The line about a screen as a whole.
+    Bar,
 }
 
 impl Palette {
@@ -61,6 +67,13 @@ fn style(part: Part) -> Style {
         Part::Name(EntryKind::Symlink) => in_color(AnsiColor::Cyan),
         Part::Name(EntryKind::File) => plain,
         Part::Name(_) => in_color(AnsiColor::Yellow),
+        Part::Status(FileStatus::Added | FileStatus::Untracked) => in_color(AnsiColor::Green),
+        Part::Status(FileStatus::Deleted) => in_color(AnsiColor::Red),
+        Part::Status(FileStatus::Conflicted) => in_color(AnsiColor::Red).bold(),
+        Part::Status(FileStatus::Renamed) => in_color(AnsiColor::Cyan),
+        Part::Status(_) => in_color(AnsiColor::Yellow),
+        Part::Aside => plain.dimmed(),
+        Part::Bar => plain.invert(),
     }
 }
 

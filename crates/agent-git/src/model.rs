@@ -243,6 +243,10 @@ pub(crate) trait Watching: Sync {
 
     /// The directory and all below it are of no interest any more.
     fn unwatch_below(&self, directory: &[u8]);
+
+    /// A directory below the root has an entry `.git`; called before it is decided whether that is
+    /// a repository, so that nothing that completes it later is missed.
+    fn found_git(&self, _directory: &[u8]) {}
 }
 
 /// Watches nothing: for a scan of which nothing is kept.

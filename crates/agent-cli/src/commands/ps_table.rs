@@ -6,10 +6,12 @@ use std::{
 };
 
 use agent_sdk::api::{ProcessId, ProcessSummary};
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::process_id::shown_letters;
-use crate::format::{human_duration, without_controls};
+use crate::{
+    columns::cut,
+    format::{human_duration, without_controls},
+};
 
 const HEAD: [&str; 6] = ["ID", "PID", "STATE", "AGE", "EXIT", "COMMAND"];
 
@@ -91,18 +93,6 @@ fn quoted(arg: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", arg.replace('\'', "'\\''")))
 }
 
-/// The text in at most so many columns of a terminal; one that is wider ends in `…`.
-fn cut(text: &str, room: Option<usize>) -> Cow<'_, str> {
-    let Some(room) = room.filter(|room| text.width() > *room) else { return Cow::Borrowed(text) };
-    let mut end = 0;
-    let mut left = room.saturating_sub("…".width());
-    for c in text.chars() {
-        let Some(rest) = left.checked_sub(c.width().unwrap_or(0)) else { break };
-        (left, end) = (rest, end + c.len_utf8());
-    }
-    Cow::Owned(format!("{}…", &text[..end]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,20 +153,6 @@ mod tests {
             let line = &lines(std::slice::from_ref(&long), at(1001), Some(width))[1];
             assert_eq!(line.chars().count(), expected, "{line}");
             assert!(line.ends_with('…'), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_wide_character_takes_two_columns() {
-        for (text, room, expected) in [
-            ("漢字", 4, "漢字"),
-            ("漢字", 3, "漢…"),
-            ("漢字", 2, "…"),
-            ("a漢字", 4, "a漢…"),
-            ("e\u{301}tude", 5, "e\u{301}tude"),
-            ("e\u{301}tude", 4, "e\u{301}tu…"),
-        ] {
-            assert_eq!(cut(text, Some(room)), expected, "{text} in {room}");
         }
     }
 

@@ -99,7 +99,7 @@ impl AgentClient {
         let operation = call.operation;
         match &self.inner.transport {
             Transport::Pool(pool) if !pool.has_forward_proxy() => {
-                let messages = self.open_websocket(pool, call).await?;
+                let (_, messages) = self.open_websocket(pool, call, 0).await?;
                 let messages = Until::new(messages, self.inner.stop.clone());
                 Ok(ProcessStream::from_messages(operation, messages, request.from))
             }

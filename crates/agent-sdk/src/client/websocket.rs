@@ -9,11 +9,12 @@ use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_acc
 use super::{AgentClient, call::Call};
 use crate::{
     Error,
-    transport::{Messages, Pool},
+    transport::{Limits, Messages, Pool, TextSender},
 };
 
 impl AgentClient {
-    /// Opens a WebSocket on a connection of its own.
+    /// Opens a WebSocket on a connection of its own, on which messages of at most `sent` bytes may
+    /// be sent.
     ///
     /// # Errors
     ///
@@ -23,7 +24,8 @@ impl AgentClient {
         &self,
         pool: &Arc<Pool>,
         call: Call,
-    ) -> Result<Messages, Error> {
+        sent: usize,
+    ) -> Result<(TextSender, Messages), Error> {
         let operation = call.operation;
         let key = generate_key();
         let reply = self.exchange(call.long().headers(handshake(&key))).await?;
@@ -32,7 +34,8 @@ impl AgentClient {
         }
         check(reply.headers(), &key).map_err(|why| Error::protocol(operation, why))?;
         let stream = self.unless_closed(reply.upgrade()).await?;
-        Ok(Messages::read(operation, stream, self.inner.max_message_bytes, pool).await)
+        let limits = Limits { received: self.inner.max_message_bytes, sent };
+        Ok(Messages::open(operation, stream, limits, pool).await)
     }
 }
 

@@ -2,6 +2,7 @@
 //! say.
 
 mod dial;
+mod outbox;
 mod pool;
 mod shared;
 mod tls;
@@ -16,9 +17,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use self::{
     dial::Dialer,
+    outbox::TextSender,
     pool::{Connection, Pool},
     shared::Shared,
-    websocket::{Message, Messages},
+    websocket::{Limits, Message, Messages},
 };
 use crate::client::Upload;
 

@@ -1,13 +1,16 @@
-//! The messages of one WebSocket, read ahead as far as a caller may lag behind; not the handshake,
-//! and not what the messages mean.
+//! The messages of one WebSocket, read ahead as far as a caller may lag behind, and sent as fast as
+//! the peer takes them; not the handshake, and not what the messages mean.
 //!
 //! ```text
 //!  socket --> task --> at most 64 messages or 1 MiB --> caller
 //!    ^          |
 //!    +-- pongs -+   while there is no room nothing is read, and the peer still hears of us
+//!    |          |
+//!    +- texts --+ <--- at most 64 messages or 1 MiB <-- caller
 //! ```
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -35,7 +38,10 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::DropGuard;
 
-use super::Pool;
+use super::{
+    Pool,
+    outbox::{Outbox, TextSender},
+};
 use crate::Error;
 
 /// Longest time without a frame; agents ping three times as often.
@@ -47,7 +53,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// How long a refused peer may go on sending, so that the reason is not lost to a reset.
 const LINGER: Duration = Duration::from_millis(100);
 /// Most messages that are held; each takes at least one of as many parts of the bytes.
-const MAX_HELD: usize = 64;
+pub(super) const MAX_HELD: usize = 64;
 /// Bytes of a part; all of them are 1 MiB.
 const PART_BYTES: usize = 16 * 1024;
 /// Bytes that are taken from the socket at once.
@@ -56,7 +62,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// Bytes of pongs that wait for a peer which asks for them and does not take them.
 const MAX_UNWRITTEN: usize = 4 * 1024;
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// A message with content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,26 +85,38 @@ struct Held {
     _parts: OwnedSemaphorePermit,
 }
 
+/// Bytes of the largest message in each direction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) received: u64,
+    /// 0 for a socket on which nothing is sent.
+    pub(crate) sent: usize,
+}
+
 impl Messages {
-    /// Reads a socket whose handshake is done, on a task of the pool.
-    pub(crate) async fn read(
+    /// Takes a socket whose handshake is done, on a task of the pool.
+    ///
+    /// The sender is of use while the messages are there.
+    pub(crate) async fn open(
         operation: &'static str,
         stream: Upgraded,
-        limit_bytes: u64,
+        limits: Limits,
         pool: &Pool,
-    ) -> Self {
-        let limit = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+    ) -> (TextSender, Self) {
+        let limit = usize::try_from(limits.received).unwrap_or(usize::MAX);
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
             .write_buffer_size(0)
-            .max_write_buffer_size(MAX_UNWRITTEN)
+            .max_write_buffer_size(MAX_UNWRITTEN.saturating_add(limits.sent))
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
         let stream = TokioIo::new(stream);
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
         let (tx, held) = mpsc::channel(MAX_HELD);
-        let close = pool.run(pump(operation, socket, limit_bytes, tx), linger);
-        Self { held, _close: close }
+        let (sender, outbox) = Outbox::new(limits.sent);
+        let ends = Ends { socket, outbox };
+        let close = pool.run(pump(operation, ends, limits.received, tx), linger);
+        (sender, Self { held, _close: close })
     }
 }
 
@@ -110,31 +128,65 @@ impl Stream for Messages {
     }
 }
 
+/// A socket and what is to be sent on it.
+struct Ends {
+    socket: Socket,
+    outbox: Outbox,
+}
+
+impl Ends {
+    /// Reads a frame, and sends meanwhile: a peer may read nothing before it got rid of its own.
+    async fn frame(&mut self) -> Option<Result<tungstenite::Message, tungstenite::Error>> {
+        poll_fn(|ctx| {
+            self.outbox.poll(&mut self.socket, ctx);
+            self.socket.poll_next_unpin(ctx)
+        })
+        .await
+    }
+
+    /// Waits for something other than a frame, and sends meanwhile.
+    async fn sending_until<F: Future>(&mut self, mut event: Pin<&mut F>) -> F::Output {
+        poll_fn(|ctx| {
+            self.outbox.poll(&mut self.socket, ctx);
+            event.as_mut().poll(ctx)
+        })
+        .await
+    }
+}
+
 /// Hands messages over until the socket ends, which is the last thing it tells.
 async fn pump(
     operation: &'static str,
-    mut socket: Socket,
+    mut ends: Ends,
     limit_bytes: u64,
     tx: mpsc::Sender<Held>,
 ) -> Socket {
     let room = Arc::new(Semaphore::new(MAX_HELD));
     loop {
-        let mut parts = acquire(&mut socket, &room, 1).await;
-        let message = match next(&mut socket).await {
+        let mut parts = acquire(&mut ends, &room, 1).await;
+        let message = match next(&mut ends).await {
             Ok(message) => Ok(message),
-            Err(end) => Err(tell(operation, &mut socket, end, limit_bytes).await),
+            Err(end) => {
+                // Whoever still sends hears of the end before the peer is told.
+                ends.outbox.close();
+                Err(tell(operation, &mut ends.socket, end, limit_bytes).await)
+            }
         };
         let is_end = message.is_err();
-        let size = message.as_ref().map_or(0, Message::len);
-        let more = size.div_ceil(PART_BYTES).min(MAX_HELD).saturating_sub(1);
+        let more = parts_of(message.as_ref().map_or(0, Message::len)).saturating_sub(1);
         if more > 0 {
-            parts.merge(acquire(&mut socket, &room, more).await);
+            parts.merge(acquire(&mut ends, &room, more).await);
         }
         // There is a place for every part, so this fails only when nobody listens any more.
         if tx.try_send(Held { message, _parts: parts }).is_err() || is_end {
-            return socket;
+            return ends.socket;
         }
     }
+}
+
+/// How much of the room for messages one of this size takes.
+pub(super) fn parts_of(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(PART_BYTES).clamp(1, MAX_HELD)).expect("at most 64")
 }
 
 impl Message {
@@ -146,17 +198,16 @@ impl Message {
 }
 
 /// Waits for room, and lets the peer hear of us meanwhile: it gives up whoever is silent.
-async fn acquire(socket: &mut Socket, room: &Arc<Semaphore>, parts: usize) -> OwnedSemaphorePermit {
-    let parts = u32::try_from(parts).expect("at most 64");
+async fn acquire(ends: &mut Ends, room: &Arc<Semaphore>, parts: u32) -> OwnedSemaphorePermit {
     let mut acquire = std::pin::pin!(Arc::clone(room).acquire_many_owned(parts));
     loop {
-        match timeout(SIGN_OF_LIFE, &mut acquire).await {
+        match timeout(SIGN_OF_LIFE, ends.sending_until(acquire.as_mut())).await {
             Ok(permit) => return permit.expect("nobody closes the semaphore"),
             // A pong nobody asked for is a heartbeat (RFC 6455 section 5.5.3). A socket that does
             // not take it ends when it is read again.
             Err(_) => {
                 let pong = tungstenite::Message::Pong(Bytes::new());
-                let _ = timeout(CLOSING, socket.send(pong)).await;
+                let _ = timeout(CLOSING, ends.socket.send(pong)).await;
             }
         }
     }
@@ -171,9 +222,9 @@ enum End {
 }
 
 /// The next message with content.
-async fn next(socket: &mut Socket) -> Result<Message, End> {
+async fn next(ends: &mut Ends) -> Result<Message, End> {
     loop {
-        let frame = timeout(SILENCE, socket.next()).await.map_err(|_| End::Silent)?;
+        let frame = timeout(SILENCE, ends.frame()).await.map_err(|_| End::Silent)?;
         match frame.unwrap_or(Ok(tungstenite::Message::Close(None))).map_err(End::Failed)? {
             tungstenite::Message::Text(text) => return Ok(Message::Text(text.into())),
             tungstenite::Message::Binary(bytes) => return Ok(Message::Binary(bytes)),
