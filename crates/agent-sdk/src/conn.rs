@@ -4,21 +4,22 @@ use std::{fmt, time::Duration};
 
 use agent_api::{
     CloseProcessInputResponse, DeleteProcessResponse, DirEntry, EditFilesRequest,
-    EditFilesResponse, FindFilesRequest, FindFilesResponse, GetProcessOutputRequest,
-    GetProcessOutputResponse, Greeting, Lifecycle, ListDirectoryRequest, ListDirectoryResponse,
-    ListProcessesRequest, ListProcessesResponse, MakeDirectoryRequest, MakeDirectoryResponse,
-    MovePathRequest, MovePathResponse, ProcessId, ProcessRecord, ReadFileLinesRequest,
-    ReadFileLinesResponse, ReadFileRequest, ReadProcessOutputRequest, RemovePathRequest,
-    RemovePathResponse, ResolvePathRequest, ResolvePathResponse, SearchFilesRequest,
-    SearchFilesResponse, SignalProcessRequest, SignalProcessResponse, StartProcessRequest,
-    StartProcessResponse, StatPathRequest, StreamProcessOutputRequest, TerminalSize, Timestamp,
-    WriteFileRequest, WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
+    EditFilesResponse, FindFilesRequest, FindFilesResponse, GetGitStatusRequest,
+    GetGitStatusResponse, GetProcessOutputRequest, GetProcessOutputResponse, Greeting, Lifecycle,
+    ListDirectoryRequest, ListDirectoryResponse, ListProcessesRequest, ListProcessesResponse,
+    MakeDirectoryRequest, MakeDirectoryResponse, MovePathRequest, MovePathResponse, ProcessId,
+    ProcessRecord, ReadFileLinesRequest, ReadFileLinesResponse, ReadFileRequest,
+    ReadProcessOutputRequest, RemovePathRequest, RemovePathResponse, ResolvePathRequest,
+    ResolvePathResponse, SearchFilesRequest, SearchFilesResponse, SignalProcessRequest,
+    SignalProcessResponse, StartProcessRequest, StartProcessResponse, StatPathRequest,
+    StreamProcessOutputRequest, TerminalSize, Timestamp, WatchGitRequest, WriteFileRequest,
+    WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::{ByteStream, Error, FileContent, Pong, ProcessStream, ReadOutput};
+use crate::{ByteStream, Error, FileContent, GitWatch, Pong, ProcessStream, ReadOutput};
 
 /// How long [`AgentConn::ping`] waits.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -274,4 +275,30 @@ pub trait AgentConn: fmt::Debug + Send + Sync {
 
     /// Kills a process's tree and forgets the process with its output.
     async fn delete_process(&self, id: ProcessId) -> Result<DeleteProcessResponse, Error>;
+
+    /// Scans the repository that encloses a path, now, and tells what differs from its HEAD.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Api`] with [`ErrorCode::NotFound`](agent_api::ErrorCode::NotFound) where there is no
+    /// repository or a bare one, [`Unsupported`](agent_api::ErrorCode::Unsupported) for one that
+    /// the agent cannot read, [`DeadlineExceeded`](agent_api::ErrorCode::DeadlineExceeded) when the
+    /// scan takes more than a minute.
+    async fn get_git_status(
+        &self,
+        request: GetGitStatusRequest,
+    ) -> Result<GetGitStatusResponse, Error>;
+
+    /// Watches repositories: those of a chat's paths, and those subscribed to on the watch;
+    /// [`watch_repositories`](crate::watch_repositories) also goes on after a lost connection.
+    ///
+    /// A WebSocket on a connection of its own, through a proxy too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Api`] with [`ErrorCode::UpgradeRequired`](agent_api::ErrorCode::UpgradeRequired)
+    /// where no WebSocket can be had: over a shared stream, and through a proxy that reads requests
+    /// and does not let the upgrade through. [`Error::TooLarge`] in the stream for a message above
+    /// [`max_message_bytes`](crate::Config::max_message_bytes).
+    async fn watch_git(&self, request: WatchGitRequest) -> Result<GitWatch, Error>;
 }

@@ -14,7 +14,6 @@ use std::{
     ops::Deref,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use agent_api::{
@@ -23,11 +22,11 @@ use agent_api::{
 };
 use futures_core::Stream;
 use futures_util::StreamExt;
-use tokio::time::Instant;
 
 use crate::{
-    AgentConn, Error, ProcessStream, ProcessStreamItem, Reconnect, processes::Sequence,
-    reconnect::is_transient,
+    AgentConn, Error, ProcessStream, ProcessStreamItem, Reconnect,
+    processes::Sequence,
+    reconnect::{Connection, Trouble},
 };
 
 /// Items of a process's stream across any number of connections; made by [`follow`].
@@ -100,12 +99,11 @@ pub(crate) fn follow_known(
     request: StreamProcessOutputRequest,
     reconnect: Reconnect,
 ) -> Follow<'_> {
-    let begin = Trouble { since: Instant::now(), pause: Duration::ZERO };
-    follow_from(Connection::Lost(begin), agent, id, request, reconnect)
+    follow_from(Connection::Lost(Trouble::begin()), agent, id, request, reconnect)
 }
 
 fn follow_from<'a, A>(
-    connection: Connection,
+    connection: Connection<ProcessStream>,
     agent: A,
     id: ProcessId,
     request: StreamProcessOutputRequest,
@@ -149,30 +147,8 @@ struct Follower<A> {
     stream: OutputStreamName,
     sequence: Sequence,
     reconnect: Reconnect,
-    connection: Connection,
+    connection: Connection<ProcessStream>,
     has_exited: bool,
-}
-
-enum Connection {
-    /// None was made yet.
-    New,
-    Open {
-        items: ProcessStream,
-        since: Instant,
-        /// What came before it, until it gave an item.
-        trouble: Option<Trouble>,
-    },
-    Lost(Trouble),
-    /// The output is closed.
-    Over,
-}
-
-/// Attempts since the last item.
-#[derive(Clone, Copy)]
-struct Trouble {
-    since: Instant,
-    /// Before the next attempt.
-    pause: Duration,
 }
 
 impl<A> Follower<A>
@@ -188,25 +164,22 @@ where
                 }
                 Connection::Lost(trouble) => {
                     let trouble = *trouble;
-                    // No pause at all is shorter than one of zero, which lasts to the next tick.
-                    if !trouble.pause.is_zero() {
-                        tokio::time::sleep(trouble.pause).await;
-                    }
+                    trouble.pause().await;
                     match self.connect().await {
                         Ok(items) => self.opened(items, Some(trouble)),
                         Err(error) => self.lost(error, Some(trouble))?,
                     }
                 }
-                Connection::Open { items, trouble, .. } => {
+                Connection::Open { stream, trouble, .. } => {
                     let ended = || Error::closed("the stream ended before the output was closed");
-                    match items.next().await.unwrap_or_else(|| Err(ended())) {
+                    match stream.next().await.unwrap_or_else(|| Err(ended())) {
                         Ok(item) => {
                             *trouble = None;
                             if self.advance(&item)? {
                                 return Ok(Some(item));
                             }
                         }
-                        Err(error) => self.lost(error, self.trouble())?,
+                        Err(error) => self.lost(error, self.connection.trouble(&self.reconnect))?,
                     }
                 }
                 Connection::Over => return Ok(None),
@@ -249,36 +222,12 @@ where
     }
 
     fn opened(&mut self, items: ProcessStream, trouble: Option<Trouble>) {
-        self.connection = Connection::Open { items, since: Instant::now(), trouble };
-    }
-
-    /// The trouble that a connection ends with: a quiet one that lasted had none.
-    fn trouble(&self) -> Option<Trouble> {
-        match &self.connection {
-            Connection::Open { since, trouble, .. }
-                if since.elapsed() <= self.reconnect.longest_pause =>
-            {
-                *trouble
-            }
-            _ => None,
-        }
+        self.connection = Connection::open(items, trouble);
     }
 
     /// Prepares the next attempt, or gives the error if there is to be none.
     fn lost(&mut self, error: Error, trouble: Option<Trouble>) -> Result<(), Error> {
-        if self.agent.is_closed() || !is_transient(&error) {
-            return Err(error);
-        }
-        let next = match trouble {
-            None => Trouble { since: Instant::now(), pause: Duration::ZERO },
-            Some(Trouble { since, pause }) => {
-                Trouble { since, pause: self.reconnect.longer(pause) }
-            }
-        };
-        if next.since.elapsed() >= self.reconnect.give_up_after {
-            return Err(error);
-        }
-        self.connection = Connection::Lost(next);
+        self.connection = Connection::Lost(self.reconnect.after(&*self.agent, error, trouble)?);
         Ok(())
     }
 }

@@ -4,7 +4,8 @@
 //! HTTP, `mock::MockAgent` (feature `mock`) without an agent. What methods take and return are the
 //! types of [`api`]; contents are [`ByteStream`]s; failures are an [`Error`] with a code that says
 //! what to do. [`exec`] runs a command to its end, [`follow`] streams what one prints, across lost
-//! connections. An [`Environment`] finds out which agent is meant.
+//! connections, and across those [`watch_repositories`] tells how git's work trees differ from their
+//! HEADs. An [`Environment`] finds out which agent is meant.
 //!
 //! ```
 //! use agent_sdk::{AgentClient, AgentConn, Config, Target, Token, api::ListDirectoryRequest};
@@ -45,6 +46,7 @@ mod environment;
 mod error;
 mod exec;
 mod follow;
+mod git;
 mod headers;
 #[cfg(feature = "mock")]
 pub mod mock;
@@ -68,6 +70,7 @@ pub use environment::{Environment, Resolved};
 pub use error::Error;
 pub use exec::{Exec, ExecConfig, ExecEnd, ExecOutcome, ExecStatistics, exec};
 pub use follow::{Follow, follow};
+pub use git::{GitWatch, GitWatchSender, RepositoryCommands, RepositoryWatch, watch_repositories};
 pub use headers::{caller_headers, headers_from};
 pub use processes::{OutputBytes, ProcessStream, ProcessStreamItem, ReadOutput};
 pub use proxy::Proxies;

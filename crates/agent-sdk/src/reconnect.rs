@@ -35,6 +35,23 @@ impl Reconnect {
         pause.min(self.longest_pause)
     }
 
+    /// What comes before the next attempt, or the error if there is to be none.
+    pub(crate) fn after(
+        &self,
+        agent: &(impl AgentConn + ?Sized),
+        error: Error,
+        trouble: Option<Trouble>,
+    ) -> Result<Trouble, Error> {
+        if agent.is_closed() || !is_transient(&error) {
+            return Err(error);
+        }
+        let next = match trouble {
+            None => Trouble::begin(),
+            Some(Trouble { since, pause }) => Trouble { since, pause: self.longer(pause) },
+        };
+        if next.since.elapsed() >= self.give_up_after { Err(error) } else { Ok(next) }
+    }
+
     /// Does something again while it fails in a way after which it may be done again.
     pub(crate) async fn persist<'a, T>(
         &self,
@@ -65,6 +82,60 @@ impl Default for Reconnect {
             first_pause: Duration::from_millis(50),
             longest_pause: Duration::from_secs(5),
             give_up_after: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Attempts since something came of one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trouble {
+    since: Instant,
+    /// Before the next attempt.
+    pause: Duration,
+}
+
+impl Trouble {
+    /// The first attempt comes at once.
+    pub(crate) fn begin() -> Self {
+        Self { since: Instant::now(), pause: Duration::ZERO }
+    }
+
+    /// Waits until the next attempt.
+    pub(crate) async fn pause(&self) {
+        // No pause at all is shorter than one of zero, which lasts to the next tick.
+        if !self.pause.is_zero() {
+            tokio::time::sleep(self.pause).await;
+        }
+    }
+}
+
+/// A connection of a stream that has many, one after the other.
+pub(crate) enum Connection<S> {
+    /// None was made yet.
+    New,
+    Open {
+        stream: S,
+        since: Instant,
+        /// What came before it, until it gave something.
+        trouble: Option<Trouble>,
+    },
+    Lost(Trouble),
+    /// Nothing follows.
+    Over,
+}
+
+impl<S> Connection<S> {
+    pub(crate) fn open(stream: S, trouble: Option<Trouble>) -> Self {
+        Self::Open { stream, since: Instant::now(), trouble }
+    }
+
+    /// The trouble that a connection ends with: a quiet one that lasted had none.
+    pub(crate) fn trouble(&self, reconnect: &Reconnect) -> Option<Trouble> {
+        match self {
+            Self::Open { since, trouble, .. } if since.elapsed() <= reconnect.longest_pause => {
+                *trouble
+            }
+            _ => None,
         }
     }
 }

@@ -42,7 +42,7 @@ pub struct GetGitStatusResponse {
 /// Compared is the tree of HEAD with the work tree, staged and unstaged changes together, and
 /// every untracked file that is not ignored is added. Before the first commit HEAD is the empty
 /// tree.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Repository {
     /// Real path of the work tree's top directory; identifies the repository.
     pub repo_root: String,
@@ -82,7 +82,7 @@ pub struct Repository {
 }
 
 /// A file that differs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChangedFile {
     /// Path relative to the root, never quoted; bytes that are not UTF-8 as U+FFFD.
     pub path: String,

@@ -3,6 +3,7 @@
 
 mod call;
 mod content;
+mod git;
 mod operations;
 mod origin;
 mod processes;

@@ -4,16 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use agent_api::{
     CloseProcessInputResponse, DeleteProcessResponse, DirEntry, DirectoryRef, EditFilesRequest,
-    EditFilesResponse, FindFilesRequest, FindFilesResponse, GetProcessOutputRequest,
-    GetProcessOutputResponse, Greeting, Lifecycle, ListDirectoryQuery, ListDirectoryRequest,
-    ListDirectoryResponse, ListProcessesRequest, ListProcessesResponse, MakeDirectoryRequest,
-    MakeDirectoryResponse, MovePathRequest, MovePathResponse, ProcessId, ProcessRecord,
-    ReadFileLinesRequest, ReadFileLinesResponse, ReadFileRequest, ReadProcessOutputRequest,
-    RemovePathRequest, RemovePathResponse, ResolvePathRequest, ResolvePathResponse,
-    SearchFilesRequest, SearchFilesResponse, SignalProcessRequest, SignalProcessResponse,
-    StartProcessRequest, StartProcessResponse, StatPathRequest, StreamProcessOutputRequest,
-    TerminalSize, Timestamp, WriteFileRequest, WriteFileResponse, WriteProcessInputRequest,
-    WriteProcessInputResponse, limits::MAX_DEBUG_TEXT_BYTES, routes,
+    EditFilesResponse, FindFilesRequest, FindFilesResponse, GetGitStatusRequest,
+    GetGitStatusResponse, GetProcessOutputRequest, GetProcessOutputResponse, Greeting, Lifecycle,
+    ListDirectoryQuery, ListDirectoryRequest, ListDirectoryResponse, ListProcessesRequest,
+    ListProcessesResponse, MakeDirectoryRequest, MakeDirectoryResponse, MovePathRequest,
+    MovePathResponse, ProcessId, ProcessRecord, ReadFileLinesRequest, ReadFileLinesResponse,
+    ReadFileRequest, ReadProcessOutputRequest, RemovePathRequest, RemovePathResponse,
+    ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, SearchFilesResponse,
+    SignalProcessRequest, SignalProcessResponse, StartProcessRequest, StartProcessResponse,
+    StatPathRequest, StreamProcessOutputRequest, TerminalSize, Timestamp, WatchGitRequest,
+    WriteFileRequest, WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
+    limits::MAX_DEBUG_TEXT_BYTES, routes,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,7 +29,7 @@ use super::{
     processes::{of_process, read_output},
 };
 use crate::{
-    AgentConn, ByteStream, Error, FileContent, Pong, ProcessStream, ReadOutput,
+    AgentConn, ByteStream, Error, FileContent, GitWatch, Pong, ProcessStream, ReadOutput,
     headers::{check_extra_headers, read_file_headers, write_file_headers},
     reach::await_reachable,
 };
@@ -286,5 +287,16 @@ impl AgentConn for AgentClient {
 
     async fn delete_process(&self, id: ProcessId) -> Result<DeleteProcessResponse, Error> {
         self.json(of_process(routes::DELETE_PROCESS, id)).await
+    }
+
+    async fn get_git_status(
+        &self,
+        request: GetGitStatusRequest,
+    ) -> Result<GetGitStatusResponse, Error> {
+        self.json(Call::new(routes::GET_GIT_STATUS).query(&request)).await
+    }
+
+    async fn watch_git(&self, request: WatchGitRequest) -> Result<GitWatch, Error> {
+        self.open_git_watch(request).await
     }
 }

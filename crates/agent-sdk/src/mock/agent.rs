@@ -5,14 +5,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use agent_api::{
     CloseProcessInputResponse, DeleteProcessResponse, DirEntry, EditFilesRequest,
-    EditFilesResponse, FindFilesRequest, FindFilesResponse, GetProcessOutputRequest,
-    GetProcessOutputResponse, Greeting, Lifecycle, ListDirectoryRequest, ListDirectoryResponse,
-    ListProcessesRequest, ListProcessesResponse, MakeDirectoryRequest, MakeDirectoryResponse,
-    MovePathRequest, MovePathResponse, ProcessId, ProcessRecord, ReadFileLinesRequest,
-    ReadFileLinesResponse, ReadFileRequest, ReadProcessOutputRequest, RemovePathRequest,
-    RemovePathResponse, ResolvePathRequest, ResolvePathResponse, SearchFilesRequest,
-    SearchFilesResponse, SignalProcessRequest, SignalProcessResponse, StartProcessRequest,
-    StartProcessResponse, StatPathRequest, StreamProcessOutputRequest, TerminalSize, Timestamp,
+    EditFilesResponse, FindFilesRequest, FindFilesResponse, GetGitStatusRequest,
+    GetGitStatusResponse, GetProcessOutputRequest, GetProcessOutputResponse, GitClientMessage,
+    Greeting, Lifecycle, ListDirectoryRequest, ListDirectoryResponse, ListProcessesRequest,
+    ListProcessesResponse, MakeDirectoryRequest, MakeDirectoryResponse, MovePathRequest,
+    MovePathResponse, ProcessId, ProcessRecord, ReadFileLinesRequest, ReadFileLinesResponse,
+    ReadFileRequest, ReadProcessOutputRequest, RemovePathRequest, RemovePathResponse,
+    ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, SearchFilesResponse,
+    SignalProcessRequest, SignalProcessResponse, StartProcessRequest, StartProcessResponse,
+    StatPathRequest, StreamProcessOutputRequest, TerminalSize, Timestamp, WatchGitRequest,
     WriteFileRequest, WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
 };
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::table::{Slot, mock_agent};
 use crate::{
-    AgentConn, ByteStream, Error, FileContent, Pong, ProcessStream, ReadOutput,
+    AgentConn, ByteStream, Error, FileContent, GitWatch, Pong, ProcessStream, ReadOutput,
     headers::{check_extra_headers, read_file_headers, write_file_headers},
     until::{Until, closed},
 };
@@ -34,7 +35,8 @@ use crate::{
 /// one it fails with [`ErrorCode::Unsupported`](agent_api::ErrorCode::Unsupported).
 /// `set_extra_headers` and `close` need none and work as in a real client. The body of
 /// `write_file` is collected, however large, and given to the function as bytes; `ping` and
-/// `ping_within` share the function of `on_ping`. Clones are the same mock.
+/// `ping_within` share the function of `on_ping`; what is sent on a watch of `watch_git` is among the
+/// calls. Clones are the same mock.
 ///
 /// ```
 /// use agent_sdk::{AgentConn, Error, api::{ErrorCode, Greeting}, mock::{Call, MockAgent}};
@@ -129,6 +131,8 @@ mock_agent! {
         signal_process, on_signal_process,
             SignalProcess(id: ProcessId, request: SignalProcessRequest) -> SignalProcessResponse;
         delete_process, on_delete_process, DeleteProcess(id: ProcessId) -> DeleteProcessResponse;
+        get_git_status, on_get_git_status,
+            GetGitStatus(request: GetGitStatusRequest) -> GetGitStatusResponse;
     }
     by_hand {
         ping, on_ping, Ping(timeout: Duration) -> Pong;
@@ -139,6 +143,7 @@ mock_agent! {
         stream_process_output, on_stream_process_output,
             StreamProcessOutput(id: ProcessId, request: StreamProcessOutputRequest)
                 -> ProcessStream;
+        watch_git, on_watch_git, WatchGit(request: WatchGitRequest) -> GitWatch;
     }
 
     fn set_extra_headers(&self, headers: HeaderMap) -> Result<(), Error> {
@@ -193,6 +198,16 @@ mock_agent! {
         let answer = self.inner.answers.stream_process_output.get("stream_process_output")?;
         let items = Until::new(answer(id, request)?, self.inner.stop.clone());
         Ok(ProcessStream::from_stream(items))
+    }
+
+    async fn watch_git(&self, request: WatchGitRequest) -> Result<GitWatch, Error> {
+        self.note(Call::WatchGit(request))?;
+        let watch = self.inner.answers.watch_git.get("watch_git")?(request)?;
+        let (mock, stop) = (self.clone(), self.inner.stop.clone());
+        Ok(watch.around(
+            |messages| Until::new(messages, stop),
+            move |message| mock.note(Call::WatchGitMessage(message.clone())),
+        ))
     }
 }
 

@@ -56,6 +56,8 @@ macro_rules! mock_agent {
         pub enum Call {
             /// `set_extra_headers`.
             SetExtraHeaders(HeaderMap),
+            /// A message that was sent on a [`GitWatch`] of `watch_git`.
+            WatchGitMessage(GitClientMessage),
             $(#[doc = concat!("`", stringify!($method), "`.")] $call $(( $($type),+ ))?,)*
             $(
                 #[doc = concat!("`", stringify!($own_method), "`.")]
