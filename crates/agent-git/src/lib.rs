@@ -1,7 +1,13 @@
 //! Git repositories, live: what differs from HEAD, said exactly as git says it, within
 //! milliseconds of the change, and at no cost while nothing changes.
 
+mod config;
 mod convert;
 mod engine;
+mod error;
 mod index;
 mod model;
+mod paths;
+
+pub use config::Config;
+pub use error::Error;
