@@ -7,7 +7,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, ops::Range};
+use std::{cmp::Ordering, collections::HashMap, ops::Range};
 
 use thiserror::Error;
 
@@ -153,9 +153,7 @@ impl Index {
 
     /// All entries of a path, by stage.
     pub(crate) fn stages(&self, path: &[u8]) -> impl Iterator<Item = Entry<'_>> + Clone {
-        let start = self.records.partition_point(|record| self.path_of(record) < path);
-        let here = self.records[start..].iter().take_while(|record| self.path_of(record) == path);
-        self.within(start..start + here.count())
+        self.within(self.positions_of(path))
     }
 
     /// Whether a path has stages of a merge.
@@ -163,18 +161,37 @@ impl Index {
         self.stages(path).any(|entry| entry.stage != 0)
     }
 
+    /// Positions among [`Self::entries`] of all entries of a path.
+    pub(crate) fn positions_of(&self, path: &[u8]) -> Range<usize> {
+        let start = self.records.partition_point(|record| self.path_of(record) < path);
+        let here = self.records[start..].iter().take_while(|record| self.path_of(record) == path);
+        start..start + here.count()
+    }
+
     /// The entries below a directory, in order; `b""` is the root and has all.
     pub(crate) fn range(&self, directory: &[u8]) -> impl Iterator<Item = Entry<'_>> + Clone {
+        self.within(self.positions(directory))
+    }
+
+    /// Positions among [`Self::entries`] of the entries below a directory; `b""` is the root.
+    pub(crate) fn positions(&self, directory: &[u8]) -> Range<usize> {
         if directory.is_empty() {
-            return self.within(0..self.records.len());
+            return 0..self.len();
         }
-        let start = self.records.partition_point(|record| {
-            below(self.path_of(record), directory) == std::cmp::Ordering::Less
-        });
-        let len = self.records[start..].partition_point(|record| {
-            below(self.path_of(record), directory) == std::cmp::Ordering::Equal
-        });
-        self.within(start..start + len)
+        let before = |end: Ordering| {
+            self.records.partition_point(|record| below(self.path_of(record), directory) < end)
+        };
+        before(Ordering::Equal)..before(Ordering::Greater)
+    }
+
+    /// The entry at a position of [`Self::entries`], which must be less than [`Self::len`].
+    pub(crate) fn at(&self, position: usize) -> Entry<'_> {
+        self.within(position..position + 1).next().expect("a range of one has one")
+    }
+
+    /// The path of the entry at a position.
+    pub(crate) fn path_at(&self, position: usize) -> &[u8] {
+        self.path_of(&self.records[position])
     }
 
     /// The id of the tree that the entries below a directory are, where the index knows it;
@@ -206,10 +223,10 @@ impl Index {
 }
 
 /// Where a path is to those below a directory, in their order.
-fn below(path: &[u8], directory: &[u8]) -> std::cmp::Ordering {
+fn below(path: &[u8], directory: &[u8]) -> Ordering {
     let head = &path[..path.len().min(directory.len())];
     head.cmp(directory).then_with(|| match path.get(directory.len()) {
         Some(byte) => byte.cmp(&b'/'),
-        None => std::cmp::Ordering::Less,
+        None => Ordering::Less,
     })
 }
