@@ -1,0 +1,4 @@
+//! The renderer against the real `git`, its limits, and what it keeps.
+
+mod needs_git;
+mod world;
