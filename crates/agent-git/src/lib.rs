@@ -3,11 +3,15 @@
 
 mod config;
 mod convert;
+mod diff;
 mod engine;
 mod error;
+mod fs;
 mod index;
 mod model;
 mod paths;
+mod repository;
+mod sys;
 
 pub use config::Config;
 pub use error::Error;

@@ -1,0 +1,64 @@
+//! One repository as it lies on the disk: where it is, how it must be read, and what is asked of
+//! it whoever reads it. What differs from HEAD is found elsewhere.
+
+mod abbreviate;
+mod attributes;
+mod config;
+mod discover;
+mod error;
+mod head;
+mod kind;
+mod native;
+mod refs;
+mod settings;
+mod user;
+mod wildmatch;
+
+pub(crate) use abbreviate::Abbreviations;
+pub(crate) use attributes::AttributeFiles;
+pub(crate) use discover::{Discovery, Location, discover, exists, identity};
+pub(crate) use error::SourceError;
+pub(crate) use head::Divergence;
+pub(crate) use kind::{Kind, Reason, kind};
+pub(crate) use native::{Native, TreeEntry};
+pub(crate) use refs::checked_out_commit;
+pub(crate) use settings::Settings;
+pub(crate) use user::User;
+
+use crate::convert::Conversion;
+use crate::model::{Head, ObjectId};
+
+/// What is asked of a repository, whichever way it is read.
+///
+/// Every method blocks; a source is opened for one scan and dropped after it, so it never answers
+/// from an older state.
+pub(crate) trait Source {
+    /// The settings that change what a scan finds.
+    fn settings(&self) -> &Settings;
+
+    /// State of HEAD, with the commits that the branch and its upstream do not share.
+    fn head(&mut self) -> Result<Head, SourceError>;
+
+    /// Size of a blob in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Missing`] when there is no such object.
+    fn blob_size(&mut self, id: ObjectId) -> Result<u64, SourceError>;
+
+    /// Contents of a blob; the caller has looked at its size.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Missing`] when there is no such object.
+    fn blob(&mut self, id: ObjectId) -> Result<Vec<u8>, SourceError>;
+
+    /// For each id how many of its digits git shows; ids of no object are welcome.
+    ///
+    /// At least 7, more by the number of packed objects, then as many as tell the id from every
+    /// existing object.
+    fn abbreviations(&mut self, ids: &[ObjectId]) -> Result<Vec<usize>, SourceError>;
+
+    /// How the contents of a path become what git stores, by the attributes of the path.
+    fn conversion(&mut self, path: &[u8]) -> Result<Conversion, SourceError>;
+}
