@@ -22,7 +22,10 @@ use agent_api::{GitClientMessage, GitServerMessage, WatchGitRequest};
 use futures_core::Stream;
 use futures_util::StreamExt;
 use parking_lot::Mutex;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use super::{GitWatch, GitWatchSender, view::View, wishes::Wishes};
 use crate::{
@@ -37,6 +40,7 @@ const BETWEEN_REFRESHES: Duration = Duration::from_secs(1);
 pub struct RepositoryWatch<'a> {
     messages: Pin<Box<dyn Stream<Item = Result<GitServerMessage, Error>> + Send + 'a>>,
     wishes: Arc<Shared>,
+    link: watch::Receiver<bool>,
 }
 
 /// Says what a [`RepositoryWatch`] watches, from any task; clones are the same.
@@ -131,8 +135,10 @@ where
         wishes.subscribe(paths).map_err(Error::invalid)?;
     }
     let wishes = Arc::new(Shared { wishes: Mutex::new(wishes), changed: Notify::new() });
+    let (sender, link) = watch::channel(true);
     let watcher = Watcher {
         agent,
+        link: sender,
         request,
         reconnect,
         wishes: Arc::clone(&wishes),
@@ -142,13 +148,19 @@ where
     let messages = futures_util::stream::try_unfold(watcher, |mut watcher| async move {
         Ok(Some((watcher.next().await?, watcher)))
     });
-    Ok(RepositoryWatch { messages: Box::pin(messages), wishes })
+    Ok(RepositoryWatch { messages: Box::pin(messages), wishes, link })
 }
 
 impl RepositoryWatch<'_> {
     /// A way to change what is watched, also from another task.
     pub fn commands(&self) -> RepositoryCommands {
         RepositoryCommands { wishes: Arc::clone(&self.wishes) }
+    }
+
+    /// Tells, as the watch is read, whether it has a connection: `false` from a loss until the next
+    /// one is made, so also that what was said last may be old. `true` before the first one.
+    pub fn link(&self) -> watch::Receiver<bool> {
+        self.link.clone()
     }
 }
 
@@ -212,6 +224,7 @@ struct Watcher<A> {
     wishes: Arc<Shared>,
     view: View,
     connection: Connection<Session>,
+    link: watch::Sender<bool>,
 }
 
 /// What there is to say on a connection.
@@ -257,13 +270,19 @@ where
         let sender = watch.sender();
         let session = Session { watch, sender, refreshed: None, is_deaf: false };
         self.connection = Connection::open(session, trouble);
+        self.tell(true);
     }
 
     /// Prepares the next attempt, or gives the error if there is to be none.
     fn lost(&mut self, error: Error, trouble: Option<Trouble>) -> Result<(), Error> {
         self.connection = Connection::Over;
         self.connection = Connection::Lost(self.reconnect.after(&*self.agent, error, trouble)?);
+        self.tell(false);
         Ok(())
+    }
+
+    fn tell(&self, is_there: bool) {
+        self.link.send_if_modified(|before| std::mem::replace(before, is_there) != is_there);
     }
 
     /// Says something, or takes what comes: neither end waits for the other. Gives what is news.
