@@ -17,6 +17,7 @@ Examples:
   agentctl --target http://10.0.0.7:4040 --token-file token cat /etc/os-release
   agentctl cp -r :/srv/app/logs ./logs
   agentctl grep -i 'todo|fixme' /srv/app --json | jq .matches[].path
+  agentctl git status --diff /srv/app
   agentctl exec --workdir /srv/app -- make test
 
 Exit codes: 0 success; 1 the operation failed; 64 bad usage or configuration; 130 interrupted.
@@ -166,6 +167,8 @@ pub enum AgentCommand {
     Find(commands::find::FindArgs),
     /// Show where a path leads when its links are followed
     Resolve(commands::resolve::ResolveArgs),
+    /// Show what differs from HEAD in a git repository
+    Git(commands::git::GitArgs),
     /// Run a program on the agent
     Exec(Box<commands::exec::ExecArgs>),
     /// List processes, or show all that is known of some
@@ -200,10 +203,19 @@ impl AgentCommand {
         }
     }
 
-    /// Whether the command runs a program, whose exit code it ends with; its own failures need one
-    /// that can be told apart.
+    /// Whether the command runs a program, whose exit code it ends with.
     pub(crate) fn runs_a_program(&self) -> bool {
         matches!(self, Self::Exec(_))
+    }
+
+    /// Whether exit code 1 has another meaning than that the command failed, which then needs a code
+    /// that can be told apart.
+    pub(crate) fn needs_code_of_its_own(&self) -> bool {
+        match self {
+            Self::Exec(_) => true,
+            Self::Git(args) => args.compares(),
+            _ => false,
+        }
     }
 
     /// Whether the command ends by itself when it is interrupted.
@@ -225,14 +237,17 @@ mod tests {
 
     #[test]
     fn every_command_explains_itself_with_examples() {
-        for command in Args::command().get_subcommands_mut() {
-            let name = command.get_name().to_owned();
-            assert!(command.get_about().is_some(), "{name}");
-            let help = command.render_long_help().to_string();
-            let examples = help.split_once("\nExamples:\n").map(|(_, examples)| examples);
-            let shows_it = |text: &str| text.contains(&format!("agentctl {name}"));
-            assert!(examples.is_some_and(shows_it), "{name}: {help}");
+        fn check(command: &mut clap::Command, above: &str) {
+            for command in command.get_subcommands_mut() {
+                let name = format!("{above} {}", command.get_name());
+                assert!(command.get_about().is_some(), "{name}");
+                let help = command.render_long_help().to_string();
+                let examples = help.split_once("\nExamples:\n").map(|(_, examples)| examples);
+                assert!(examples.is_some_and(|text| text.contains(&name)), "{name}: {help}");
+                check(command, &name);
+            }
         }
+        check(&mut Args::command(), "agentctl");
     }
 
     fn parse(line: &str) -> Result<Args, clap::Error> {

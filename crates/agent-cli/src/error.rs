@@ -4,7 +4,8 @@ use std::{io, path::PathBuf};
 
 /// The exit code of an operation that failed.
 const FAILED: u8 = 1;
-/// The exit code of a failure while a program was to be run, whose own code may well be 1.
+/// The exit code of a failure where 1 has another meaning: a program that ran may have ended with
+/// it, or something differs.
 const EXEC_FAILED: u8 = 125;
 
 /// What went wrong, for the person at the prompt.
@@ -67,7 +68,10 @@ pub enum Error {
     /// A signal ended the wait for a program; this is the exit code that says so.
     #[error("the program was left alone")]
     Abandoned(u8),
-    /// Running a program failed, which the exit code of a program must not be taken for.
+    /// Something differs, where the exit code was to say so.
+    #[error("something differs")]
+    Differs,
+    /// Running a program or a comparison failed, which their own exit codes must not be taken for.
     #[error(transparent)]
     Exec(Box<Self>),
     /// SIGINT arrived.
@@ -83,7 +87,7 @@ impl Error {
         match self {
             Self::Status(code) | Self::Abandoned(code) => *code,
             Self::Exec(error) => match error.exit_code() {
-                FAILED if !matches!(**error, Self::Status(_)) => EXEC_FAILED,
+                FAILED if !matches!(**error, Self::Status(_) | Self::Differs) => EXEC_FAILED,
                 code => code,
             },
             Self::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
@@ -96,6 +100,7 @@ impl Error {
             | Self::Stdin(_)
             | Self::Stdout(_)
             | Self::Incomplete { .. }
+            | Self::Differs
             | Self::Reported => FAILED,
         }
     }
@@ -104,7 +109,8 @@ impl Error {
     pub(crate) fn report(&self) -> Option<String> {
         match self {
             Self::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe => None,
-            Self::Interrupted | Self::Reported | Self::Status(_) | Self::Abandoned(_) => None,
+            Self::Interrupted | Self::Reported | Self::Differs => None,
+            Self::Status(_) | Self::Abandoned(_) => None,
             Self::Exec(error) => error.report(),
             // The sentence of the agent's library already has its detail in parentheses.
             Self::Agent(error) => Some(with_fields(error)),
@@ -207,6 +213,7 @@ mod tests {
             (Error::Status(7), 7, None),
             (Error::Abandoned(143), 143, None),
             (exec(Error::Status(1)), 1, None),
+            (exec(Error::Differs), 1, None),
             (exec(Error::unsuitable("x", "is odd")), 125, Some("x: is odd")),
             (exec(Error::usage("no")), 64, Some("no")),
             (exec(Error::Interrupted), 130, None),

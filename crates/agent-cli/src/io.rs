@@ -36,6 +36,8 @@ pub struct Io {
     pub stdout_is_terminal: bool,
     /// Whether a person sees stderr.
     pub stderr_is_terminal: bool,
+    /// Whether text can be put anywhere on the screen.
+    pub can_draw: bool,
     /// Whether stdout has colors when the arguments do not decide it.
     pub colors: bool,
     /// Canceled by SIGINT; the command in progress is then dropped, and its temporary files with it.
@@ -59,6 +61,7 @@ impl Io {
             terminal: Terminal::of(std::io::stdin()),
             screen: Terminal::of(std::io::stdout()),
             colors: choice != anstream::ColorChoice::Never,
+            can_draw: !is_dumb(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
             ..Self::new(Sink::new(rustix::stdio::stdout()), std::io::stderr())
@@ -77,6 +80,7 @@ impl Io {
             program_stderr: None,
             terminal: None,
             screen: None,
+            can_draw: false,
             stdout_is_terminal: false,
             stderr_is_terminal: false,
             colors: false,
@@ -85,6 +89,13 @@ impl Io {
             is_raw: false,
         }
     }
+}
+
+/// Whether terminals are said to know nothing but lines; an empty name is no terminal's either.
+fn is_dumb() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "TERM belongs to the terminal as the streams do")]
+    let term = std::env::var_os("TERM");
+    term.is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
 impl std::fmt::Debug for Io {

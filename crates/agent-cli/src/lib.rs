@@ -30,6 +30,7 @@ mod output;
 mod palette;
 mod progress;
 mod run;
+mod screen;
 mod signals;
 mod stdio;
 mod terminal;

@@ -30,8 +30,7 @@ pub async fn run<T: Into<OsString> + Clone>(
             commands::completions::run(completions, &mut output(&args.global, io)).await
         }
         Command::Agent(command) => {
-            let runs_a_program = command.runs_a_program();
-            if runs_a_program {
+            if command.runs_a_program() {
                 // It is how long the program may run, which says nothing about single answers.
                 args.global.timeout = None;
             }
@@ -39,7 +38,8 @@ pub async fn run<T: Into<OsString> + Clone>(
                 Ok(connection) => with_agent(&args.global, command, &connection, io).await,
                 Err(error) => Err(error),
             };
-            result.map_err(|e| if runs_a_program { Error::Exec(Box::new(e)) } else { e })
+            let needs_own = command.needs_code_of_its_own();
+            result.map_err(|e| if needs_own { Error::Exec(Box::new(e)) } else { e })
         }
     };
     finish(result, io).await
@@ -77,7 +77,7 @@ async fn with_agent(
     for warning in &connection.warnings {
         out.note(format_args!("warning: {warning}"));
     }
-    let work = commands::run(command, &*connection.conn, &connection.name, &mut out);
+    let work = commands::run(command, args, connection, &mut out);
     let work = Box::pin(work);
     if command.ends_when_interrupted() {
         return work.await;

@@ -125,7 +125,8 @@ fn read_some(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-fn write_all(fd: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+/// Writes all of it, and waits where the stream does not take it yet.
+pub(crate) fn write_all(fd: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match write(&fd, bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

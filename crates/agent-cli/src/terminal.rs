@@ -10,6 +10,8 @@ use std::{
 use agent_sdk::api::{TerminalSize, limits::MAX_TERMINAL_SIDE};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 
+use crate::stdio;
+
 /// The size of a terminal that nobody sees, and of one that does not know its own.
 pub(crate) const USUAL_SIZE: TerminalSize = TerminalSize { rows: 24, cols: 80 };
 
@@ -36,6 +38,15 @@ impl Terminal {
             rows: side(size.ws_row, USUAL_SIZE.rows),
             cols: side(size.ws_col, USUAL_SIZE.cols),
         })
+    }
+
+    /// Writes bytes to it, and waits until it takes them.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal is gone.
+    pub(crate) fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        stdio::write_all(&self.fd, bytes)
     }
 
     /// Switches to raw mode: keys are not echoed, edited or turned into signals, and output is not
@@ -84,9 +95,10 @@ impl fmt::Debug for RawMode {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{
         fs::File,
+        io::Read as _,
         panic::{AssertUnwindSafe, catch_unwind},
     };
 
@@ -98,7 +110,7 @@ mod tests {
     use super::*;
 
     /// Both ends of a new pseudo terminal: the outer one, and the one programs use.
-    fn pair() -> (OwnedFd, Terminal) {
+    pub(crate) fn pair() -> (OwnedFd, Terminal) {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
         let outer = openpt(flags).unwrap();
         grantpt(&outer).unwrap();
@@ -107,8 +119,18 @@ mod tests {
         (outer, Terminal::of(inner).unwrap())
     }
 
-    fn echoes(terminal: &Terminal) -> bool {
+    pub(crate) fn echoes(terminal: &Terminal) -> bool {
         tcgetattr(&terminal.fd).unwrap().local_modes.contains(LocalModes::ECHO)
+    }
+
+    /// What was written to the last one that has the terminal, which then is closed.
+    pub(crate) fn read_all(outer: OwnedFd, terminal: Terminal) -> String {
+        drop(terminal);
+        let mut text = Vec::new();
+        // A pseudo terminal that nobody has any more ends with an error.
+        let end = File::from(outer).read_to_end(&mut text).unwrap_err();
+        assert_eq!(end.raw_os_error(), Some(rustix::io::Errno::IO.raw_os_error()));
+        String::from_utf8(text).unwrap()
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod edit;
 pub(crate) mod exec;
 mod feed;
 pub(crate) mod find;
+pub(crate) mod git;
 pub(crate) mod grep;
 mod grep_lines;
 pub(crate) mod input;
@@ -26,17 +27,16 @@ mod stream_lines;
 pub(crate) mod tree;
 pub(crate) mod write;
 
-use agent_sdk::AgentConn;
+use crate::{Connection, Error, GlobalArgs, args::AgentCommand, copy, output::Output};
 
-use crate::{Error, args::AgentCommand, copy, output::Output};
-
-/// Runs one command. `agent` is how the person called the agent.
+/// Runs one command.
 pub(crate) async fn run(
     command: &AgentCommand,
-    conn: &dyn AgentConn,
-    agent: &str,
+    global: &GlobalArgs,
+    connection: &Connection,
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
+    let conn = &*connection.conn;
     match command {
         AgentCommand::Ls(args) => ls::run(args, conn, out).await,
         AgentCommand::Cat(args) => cat::run(args, conn, out).await,
@@ -51,6 +51,7 @@ pub(crate) async fn run(
         AgentCommand::Grep(args) => grep::run(args, conn, out).await,
         AgentCommand::Find(args) => find::run(args, conn, out).await,
         AgentCommand::Resolve(args) => resolve::run(args, conn, out).await,
+        AgentCommand::Git(args) => git::run(args, global, connection, out).await,
         AgentCommand::Exec(args) => exec::run(args, conn, out).await,
         AgentCommand::Ps(args) => ps::run(args, conn, out).await,
         AgentCommand::Input(args) => input::run(args, conn, out).await,
@@ -61,7 +62,7 @@ pub(crate) async fn run(
         AgentCommand::Logs(args) => logs::run(args, conn, out).await,
         AgentCommand::Config(_) => agent::config(conn, out).await,
         AgentCommand::Metrics(_) => agent::metrics(conn, out).await,
-        AgentCommand::Ping(args) => ping::run(args, conn, agent, out).await,
+        AgentCommand::Ping(args) => ping::run(args, conn, &connection.name, out).await,
     }
 }
 

@@ -24,8 +24,13 @@ fn the_document_lists_every_command() {
     let command = agent_cli::Args::command();
     let mut names = Vec::new();
     for command in command.get_subcommands() {
-        names.push(command.get_name());
-        names.extend(command.get_visible_aliases());
+        let name = command.get_name();
+        let below = command.get_subcommands().map(|below| format!("{name} {}", below.get_name()));
+        match command.has_subcommands() {
+            true => names.extend(below),
+            false => names.push(name.to_owned()),
+        }
+        names.extend(command.get_visible_aliases().map(str::to_owned));
     }
     assert_eq!(listed, names);
 }
@@ -52,12 +57,13 @@ fn the_document_lists_every_global_option() {
 }
 
 #[test]
-fn the_document_lists_every_option_of_exec_and_logs() {
-    for name in ["exec", "logs"] {
+fn the_document_lists_every_option_of_exec_logs_and_git() {
+    for name in ["exec", "logs", "git status", "git watch"] {
         let (_, section) = DOCUMENT.split_once(&format!("### `{name}`\n")).unwrap();
         let section = section.split("\n##").next().unwrap();
-        let command = agent_cli::Args::command();
-        let command = command.find_subcommand(name).unwrap();
+        let all = agent_cli::Args::command();
+        let find = |above: &clap::Command, name: &str| above.find_subcommand(name).unwrap().clone();
+        let command = name.split(' ').fold(all, |above, name| find(&above, name));
         let is_own = |option: &&clap::Arg| option.get_id() != "target";
         for option in command.get_opts().filter(is_own) {
             check_listed(option, &quoted(section));

@@ -11,6 +11,8 @@ mod document;
 mod exec;
 mod exec_live;
 mod files;
+mod git;
+mod git_view;
 mod keyboard;
 mod output;
 mod process;
