@@ -6,12 +6,14 @@ mod convert;
 mod diff;
 mod engine;
 mod error;
+mod events;
 mod fs;
 mod index;
 mod model;
 mod paths;
 mod repository;
 mod sys;
+mod worktree;
 
 pub use config::Config;
 pub use error::Error;

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::repository::SourceError;
+
 /// Why there is no snapshot.
 #[derive(Debug, Error)]
 pub(crate) enum ScanError {
@@ -35,5 +37,16 @@ impl ScanError {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self::Failed { what: what.into(), source: source.into() }
+    }
+}
+
+impl From<SourceError> for ScanError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Unsupported { why } => Self::Unsupported { why },
+            SourceError::Stopped => Self::Stopped,
+            SourceError::Failed { what, source } => Self::Failed { what, source },
+            SourceError::Missing { .. } => Self::failed("read the repository", error),
+        }
     }
 }

@@ -153,7 +153,7 @@ fn at(directory: &Path, start: &Path) -> io::Result<Discovery> {
 }
 
 /// The git directory that a `.git` is or names; `None` if it is no such thing.
-pub(super) fn git_dir_of(dot_git: &Path) -> io::Result<Option<PathBuf>> {
+pub(crate) fn git_dir_of(dot_git: &Path) -> io::Result<Option<PathBuf>> {
     let metadata = match dot_git.metadata() {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),

@@ -16,7 +16,7 @@ mod wildmatch;
 
 pub(crate) use abbreviate::Abbreviations;
 pub(crate) use attributes::AttributeFiles;
-pub(crate) use discover::{Discovery, Location, discover, exists, identity};
+pub(crate) use discover::{Discovery, Location, discover, exists, git_dir_of, identity};
 pub(crate) use error::SourceError;
 pub(crate) use head::Divergence;
 pub(crate) use kind::{Kind, Reason, kind};
