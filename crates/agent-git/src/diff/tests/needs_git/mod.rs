@@ -1,0 +1,4 @@
+//! Compared with `git diff HEAD` and its `--numstat`.
+
+mod random;
+mod sorts;
