@@ -12,6 +12,7 @@ mod index;
 mod model;
 mod paths;
 mod repository;
+mod staged;
 mod sys;
 mod worktree;
 

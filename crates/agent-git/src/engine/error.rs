@@ -46,7 +46,7 @@ impl From<SourceError> for ScanError {
             SourceError::Unsupported { why } => Self::Unsupported { why },
             SourceError::Stopped => Self::Stopped,
             SourceError::Failed { what, source } => Self::Failed { what, source },
-            SourceError::Missing { .. } => Self::failed("read the repository", error),
+            SourceError::Missing { .. } => Self::failed("read an object", error),
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Source: `gitformat-index(5)`.
 
+mod listing;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -112,6 +113,16 @@ impl Index {
     /// [`IndexError`], and nothing worse for any bytes.
     pub(crate) fn parse(bytes: &[u8], format: ObjectFormat) -> Result<Self, IndexError> {
         parse::parse(bytes, format)
+    }
+
+    /// Reads the output of `git ls-files --stage -z`. There is no stat data in it, so every file is
+    /// assumed to be unchanged.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::Corrupt`] for any other bytes.
+    pub(crate) fn of_listing(bytes: &[u8], format: ObjectFormat) -> Result<Self, IndexError> {
+        listing::parse(bytes, format)
     }
 
     /// The index of a repository that has no file for it.

@@ -62,7 +62,7 @@ pub(super) fn parse(bytes: &[u8], format: ObjectFormat) -> Result<Index, IndexEr
     Ok(index)
 }
 
-fn corrupt(what: &'static str) -> IndexError {
+pub(super) fn corrupt(what: &'static str) -> IndexError {
     IndexError::Corrupt { what }
 }
 
@@ -133,7 +133,8 @@ fn entry(
     Ok(())
 }
 
-fn check_order(index: &Index, path: &[u8], stage: u8) -> Result<(), IndexError> {
+/// Whether an entry may follow those there are, and its path fits.
+pub(super) fn check_order(index: &Index, path: &[u8], stage: u8) -> Result<(), IndexError> {
     if path.is_empty() {
         return Err(corrupt("an entry has no path"));
     }
