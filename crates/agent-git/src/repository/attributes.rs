@@ -24,7 +24,7 @@ const BUILT_IN: &[u8] = b"[attr]binary -diff -merge -text";
 const MAX_BYTES: u64 = 100 * 1024 * 1024;
 
 /// All files of attributes of a work tree, each read when a path needs it.
-pub(super) struct Attributes {
+pub(crate) struct Attributes {
     root: Root,
     in_index: AttributeFiles,
     /// Of the repository and of its setting, the strongest and the weakest ones.
@@ -36,7 +36,7 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    pub(super) fn new(location: &Location, settings: &Settings) -> Result<Self, SourceError> {
+    pub(crate) fn new(location: &Location, settings: &Settings) -> Result<Self, SourceError> {
         let root = Root::open(&location.root)
             .map_err(SourceError::failed("open the root of the work tree"))?;
         let outside = |path: &std::path::Path| {
@@ -53,22 +53,22 @@ impl Attributes {
         })
     }
 
-    pub(super) fn set_in_index(&mut self, files: AttributeFiles) {
+    pub(crate) fn set_in_index(&mut self, files: AttributeFiles) {
         self.in_index = files;
         self.directories.clear();
     }
 
     /// The attributes of a path that matter here; `blob` reads what the index has of a file.
-    pub(super) fn of(
+    pub(crate) fn of(
         &mut self,
         path: &[u8],
-        blob: impl Fn(ObjectId) -> Result<Vec<u8>, SourceError>,
+        mut blob: impl FnMut(ObjectId) -> Result<Vec<u8>, SourceError>,
     ) -> Result<convert::Attributes, SourceError> {
         // Strongest first, with the length of the directory they are in.
         let mut files = vec![(0, self.info.clone())];
         let slashes = memchr::memrchr_iter(b'/', path).map(|at| at + 1).chain([0]);
         for len in slashes {
-            files.push((len, self.directory(&path[..len], &blob)?));
+            files.push((len, self.directory(&path[..len], &mut blob)?));
         }
         files.extend([(0, self.configured.clone()), (0, self.built_in.clone())]);
         if files.iter().all(|(_, file)| file.rules.is_empty()) {
@@ -80,7 +80,7 @@ impl Attributes {
     fn directory(
         &mut self,
         directory: &[u8],
-        blob: impl Fn(ObjectId) -> Result<Vec<u8>, SourceError>,
+        mut blob: impl FnMut(ObjectId) -> Result<Vec<u8>, SourceError>,
     ) -> Result<Arc<File>, SourceError> {
         if let Some(known) = self.directories.get(directory) {
             return Ok(known.clone());

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use super::config::Entries;
-use super::native::{Native, read_settings};
-use super::{Location, SourceError, User};
+use super::native::Native;
+use super::{Location, Settings, SourceError, User};
 
 /// How a repository is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(crate) fn kind(location: &Location, user: &User) -> Result<Kind, SourceError
     if let Some(reason) = format(&entries) {
         return Ok(Kind::Command(reason));
     }
-    let settings = read_settings(location, user)?.1;
+    let settings = Settings::read(location, user)?;
     let reason = if settings.ignore_case {
         Some(Reason::IgnoreCase)
     } else if !settings.symlinks {

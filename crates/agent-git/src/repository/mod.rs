@@ -15,7 +15,7 @@ mod user;
 mod wildmatch;
 
 pub(crate) use abbreviate::Abbreviations;
-pub(crate) use attributes::AttributeFiles;
+pub(crate) use attributes::{AttributeFiles, Attributes};
 pub(crate) use discover::{Discovery, Location, discover, exists, git_dir_of, identity};
 pub(crate) use error::SourceError;
 pub(crate) use head::Divergence;

@@ -6,9 +6,8 @@ use std::path::Path;
 use git2::{ErrorCode, ObjectType, Odb, Oid, Reference, Repository, RepositoryOpenFlags};
 
 use super::attributes::{AttributeFiles, Attributes};
-use super::config::{Entries, Including};
+use super::head;
 use super::{Abbreviations, Divergence, Location, Settings, Source, SourceError, User};
-use super::{head, refs};
 use crate::convert::Conversion;
 use crate::model::{Head, ObjectId};
 use crate::sys;
@@ -18,7 +17,6 @@ const READ_HEAD: &str = "read HEAD";
 /// A repository as libgit2 reads it; opened for one scan (about 0.3 ms) and dropped after it.
 pub(crate) struct Native {
     repository: Repository,
-    entries: Entries,
     settings: Settings,
     abbreviations: Abbreviations,
     attributes: Attributes,
@@ -43,12 +41,12 @@ impl Native {
     ///
     /// [`SourceError::Failed`] when its configuration or libgit2 does not allow it.
     pub(crate) fn open(location: &Location, user: &User) -> Result<Self, SourceError> {
-        let (entries, settings) = read_settings(location, user)?;
+        let settings = Settings::read(location, user)?;
         let repository = open(&location.git_dir)?;
         let attributes = Attributes::new(location, &settings)?;
         let abbreviations = Abbreviations::new(&location.common_dir.join("objects"));
         let divergence = Divergence::default();
-        Ok(Self { repository, entries, settings, abbreviations, attributes, divergence })
+        Ok(Self { repository, settings, abbreviations, attributes, divergence })
     }
 
     /// Whether libgit2 opens a repository; if not, what it says.
@@ -171,7 +169,7 @@ impl Source for Native {
             branch: name.as_deref().map(head::branch_name),
             commit,
             detached: name.is_none(),
-            remote_origin: self.entries.get("remote.origin.url").map(head::without_user),
+            remote_origin: self.settings.remote_origin.clone(),
             upstream,
         })
     }
@@ -198,20 +196,6 @@ impl Source for Native {
         let attributes = self.attributes.of(path, blob)?;
         Ok(Conversion::new(&attributes, self.settings.conversion))
     }
-}
-
-/// Reads the configuration of a repository and what it means.
-pub(super) fn read_settings(
-    location: &Location,
-    user: &User,
-) -> Result<(Entries, Settings), SourceError> {
-    let branch = refs::branch(&location.git_dir);
-    let including =
-        Including { home: &user.home, git_dir: &location.git_dir, branch: branch.as_deref() };
-    let entries = Entries::read_repository(&location.common_dir, including)
-        .map_err(SourceError::failed("read the configuration of the repository"))?;
-    let settings = Settings::new(&entries, location, user);
-    Ok((entries, settings))
 }
 
 /// Opens a git directory as if it had no work tree: that is not libgit2's matter here.

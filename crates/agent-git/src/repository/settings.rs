@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::config::Entries;
+use super::config::{Entries, Including};
 use super::user::has_lfs;
-use super::{Location, User};
+use super::{Location, SourceError, User, head, refs};
 use crate::convert::{AutoCrlf, Defaults};
 use crate::model::ObjectFormat;
 
@@ -33,10 +33,26 @@ pub(crate) struct Settings {
     /// Attributes, the weakest ones: of the repository's setting.
     pub(crate) attributes_file: Option<PathBuf>,
     pub(crate) object_format: ObjectFormat,
+    /// `remote.origin.url`, without user information.
+    pub(crate) remote_origin: Option<String>,
 }
 
 impl Settings {
-    pub(super) fn new(entries: &Entries, location: &Location, user: &User) -> Self {
+    /// Reads the configuration of a repository.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Failed`] when a file cannot be read or understood.
+    pub(crate) fn read(location: &Location, user: &User) -> Result<Self, SourceError> {
+        let branch = refs::branch(&location.git_dir);
+        let including =
+            Including { home: &user.home, git_dir: &location.git_dir, branch: branch.as_deref() };
+        let entries = Entries::read_repository(&location.common_dir, including)
+            .map_err(SourceError::failed("read the configuration of the repository"))?;
+        Ok(Self::new(&entries, location, user))
+    }
+
+    fn new(entries: &Entries, location: &Location, user: &User) -> Self {
         let is = |name, default| entries.bool(name).unwrap_or(default);
         let path = |name| entries.path(name, &user.home, &location.root);
         let auto_crlf = match entries.get("core.autocrlf") {
@@ -64,6 +80,7 @@ impl Settings {
                 Some(b"sha256") => ObjectFormat::Sha256,
                 _ => ObjectFormat::Sha1,
             },
+            remote_origin: entries.get("remote.origin.url").map(head::without_user),
         }
     }
 }
