@@ -1,0 +1,1 @@
+//! Tests with the queue of the real kernel.

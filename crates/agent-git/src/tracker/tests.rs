@@ -1,0 +1,1 @@
+//! Tests of trackers under paused time.
