@@ -108,6 +108,15 @@ impl<'a> Command<'a> {
         Ok(changes)
     }
 
+    /// What is tracked, as `git ls-files --stage -z` lists it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::changes`].
+    pub(crate) fn list_index(&mut self) -> Result<Vec<u8>, SourceError> {
+        self.runner.run(&["ls-files", "--stage", "-z"])
+    }
+
     /// What a record says; `None` if it is no change after all.
     fn change(
         &mut self,

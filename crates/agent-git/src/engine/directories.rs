@@ -17,7 +17,7 @@ impl Engine {
     /// Existing directories, absolute, each once: the git directory and the common one, their
     /// `info`, those of the refs of HEAD's branch and its upstream (or the nearest above), that of
     /// refs in tables, and the same of submodules.
-    pub(super) fn directories(&self) -> Vec<PathBuf> {
+    pub(crate) fn git_directories(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         add(&mut found, &self.location.git_dir, &self.location.common_dir);
         let heads = self.location.common_dir.join("refs/heads");
@@ -48,6 +48,7 @@ impl Engine {
         match &self.known {
             Known::Nothing => Box::new(std::iter::empty()),
             Known::Native(native) => Box::new(native.submodules()),
+            Known::Command(watched) => Box::new(watched.submodules()),
         }
     }
 }

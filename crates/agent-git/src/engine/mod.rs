@@ -10,11 +10,14 @@
 
 mod attributes;
 mod changes;
+mod command;
 mod directories;
 mod error;
 mod index_file;
 mod native;
 mod outside;
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,
@@ -25,6 +28,7 @@ use std::{
 pub(crate) use error::ScanError;
 
 use crate::{
+    command::Program,
     diff::{Rendered, Renderer},
     fs::Root,
     model::{Dirty, Head, Snapshot, Watching},
@@ -34,6 +38,8 @@ use crate::{
 /// What all engines of an agent have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
+    /// The git command line, for repositories that the agent does not read itself.
+    pub(crate) program: Program,
     /// Where the user's configuration is.
     pub(crate) home: PathBuf,
     /// Where it is as well; by default `.config` in `home`.
@@ -72,6 +78,7 @@ enum Known {
     #[default]
     Nothing,
     Native(Box<native::Native>),
+    Command(Box<command::Watched>),
 }
 
 /// What one scan is given.
@@ -143,13 +150,11 @@ impl Engine {
         let scene = Scene { root: &root, user: &user, watching, stop };
         match repository::kind(&self.location, &user)? {
             Kind::Native => match self.scan_native(&dirty, scene) {
-                Err(native::Failure::Other(reason)) => {
-                    Err(ScanError::Unsupported { why: reason.to_string() })
-                }
+                Err(native::Failure::Other(reason)) => self.scan_command(scene, &reason),
                 Err(native::Failure::Scan(error)) => Err(error),
                 Ok(scanned) => Ok(scanned),
             },
-            Kind::Command(reason) => Err(ScanError::Unsupported { why: reason.to_string() }),
+            Kind::Command(reason) => self.scan_command(scene, &reason),
         }
     }
 
