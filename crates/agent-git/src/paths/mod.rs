@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use file::Content;
 
 /// Most paths of a chat; beyond, the one recorded longest ago is dropped.
-const MAX_PATHS: usize = 10_000;
+pub(crate) const MAX_PATHS: usize = 10_000;
 /// Most chats; beyond, the one written longest ago is dropped.
 const MAX_CHATS: usize = 1000;
 /// Most memory for chats that are loaded, beside the one in use; those used longest ago are read
