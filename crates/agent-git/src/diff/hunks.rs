@@ -3,6 +3,8 @@
 use git2::{DiffOptions, Patch};
 use memchr::memchr;
 
+use super::effort::{is_affordable, shared_ends};
+
 /// Lines of context around a change; git's default.
 const CONTEXT: u32 = 3;
 
@@ -24,12 +26,19 @@ pub(super) struct Hunks {
 impl Hunks {
     /// Compares two texts; no hunks when they are equal.
     ///
+    /// Where git would compute for seconds, which takes more than 100 000 lines, everything between
+    /// what both begin and end with is replaced. Such hunks are too long to be shown; only the
+    /// counts are other ones than git's.
+    ///
     /// # Errors
     ///
     /// When libgit2 has no memory.
     pub(super) fn between(old: &[u8], new: &[u8]) -> Result<Self, git2::Error> {
         if old.is_empty() || new.is_empty() {
             return Ok(Self::of_one_side(old, new));
+        }
+        if !is_affordable(old, new) {
+            return Ok(Self::replacing(old, new));
         }
         let mut options = DiffOptions::new();
         options.context_lines(CONTEXT).interhunk_lines(0).indent_heuristic(true).force_text(true);
@@ -71,6 +80,32 @@ impl Hunks {
         hunks
     }
 
+    /// One hunk that replaces everything between what both begin and end with.
+    fn replacing(old: &[u8], new: &[u8]) -> Self {
+        let (old_lines, new_lines): (Vec<_>, Vec<_>) = (Lines(old).collect(), Lines(new).collect());
+        let (start, end) = shared_ends(&old_lines, &new_lines);
+        let context = CONTEXT as usize;
+        let (before, after) = (start.saturating_sub(context), end.saturating_sub(context));
+        let (old_end, new_end) = (old_lines.len() - end, new_lines.len() - end);
+        let range = |end: usize| {
+            let lines = end + (old_lines.len() - old_end) - after - before;
+            (before as u32 + u32::from(lines > 0), lines as u32)
+        };
+        let mut hunks = Self::default();
+        let heading = Headings::new(old).before(before as u32);
+        hunks.header(range(old_end), range(new_end), heading);
+        let parts = [
+            (' ', &old_lines[before..start]),
+            ('-', &old_lines[start..old_end]),
+            ('+', &new_lines[start..new_end]),
+            (' ', &old_lines[old_end..old_lines.len() - after]),
+        ];
+        for (origin, lines) in parts {
+            lines.iter().for_each(|line| hunks.line(origin, line));
+        }
+        hunks
+    }
+
     fn header(&mut self, old: (u32, u32), new: (u32, u32), heading: &[u8]) {
         let range = |(start, lines): (u32, u32)| match lines {
             1 => start.to_string(),
@@ -106,7 +141,7 @@ fn count_lines(text: &[u8]) -> u32 {
     Lines(text).count() as u32
 }
 
-struct Lines<'a>(&'a [u8]);
+pub(super) struct Lines<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];
@@ -182,6 +217,34 @@ mod tests {
             (1, 1),
         );
         check("a\n", "a\r\n", "@@ -1 +1 @@\n-a\n+a\r\n", (1, 1));
+    }
+
+    #[test]
+    fn a_replacement_keeps_both_ends() {
+        let check = |old: &[u8], new: &[u8]| {
+            let replaced = Hunks::replacing(old, new);
+            assert_eq!(replaced, Hunks::between(old, new).unwrap());
+        };
+        check(b"f\n1\n2\n3\na\nb\n4\n5\n6\n7", b"f\n1\n2\n3\nc\n4\n5\n6\n7");
+        check(b"a\n1", b"b\n1");
+        check(b"1\na\n", b"1\n");
+        check(b"1\n", b"a\n1\n");
+        check(b"a", b"b\n");
+    }
+
+    #[test]
+    fn what_would_take_long_is_replaced() {
+        let text = |mut state: u32| -> Vec<u8> {
+            let lines = (0..120_000).flat_map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                [b'a' + (state >> 24) as u8 % 26, b'\n']
+            });
+            lines.collect()
+        };
+        let (old, new) = (text(1), text(2));
+        assert!(Hunks::between(&old, &new).unwrap().deletions > 119_900);
+        let edited = [&old[..100_000], b"x\ny\n", &old[100_004..]].concat();
+        assert!(Hunks::between(&old, &edited).unwrap().deletions <= 2);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod caps;
 mod compose;
 mod contents;
+mod effort;
 mod hunks;
 mod quote;
 mod rename;

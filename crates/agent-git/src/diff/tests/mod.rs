@@ -1,4 +1,5 @@
 //! The renderer against the real `git`, its limits, and what it keeps.
 
+mod kept;
 mod needs_git;
 mod world;

@@ -3,11 +3,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    os::unix::fs::MetadataExt,
     sync::atomic::AtomicBool,
 };
 
-use agent_api::{ChangedFile, FileStatus};
+use agent_api::{ChangedFile, FileStatus, limits::MAX_GIT_FILE_BYTES};
 use agent_test::GitRepository;
 use tempfile::TempDir;
 
@@ -16,7 +15,7 @@ use crate::{
     diff::{Rendered, Renderer, Rendering},
     engine::ScanError,
     fs::Root,
-    model::{Change, Head, Mode, ObjectFormat, ObjectId, Standing, Stat, Version, WorkFile},
+    model::{Change, Head, Mode, ObjectFormat, ObjectId, Standing, Version, WorkFile},
     repository::{Settings, Source, SourceError},
 };
 
@@ -24,6 +23,8 @@ use crate::{
 pub(super) struct World {
     pub(super) repository: GitRepository,
     pub(super) conversion: Conversion,
+    /// Contents of files in the index, where they decide about line ends.
+    pub(super) indexed: Option<Vec<u8>>,
     _directory: TempDir,
 }
 
@@ -31,7 +32,7 @@ impl World {
     pub(super) fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let repository = GitRepository::init(directory.path().join("work"));
-        Self { repository, conversion: Conversion::default(), _directory: directory }
+        Self { repository, conversion: Conversion::default(), indexed: None, _directory: directory }
     }
 
     fn records(&self, args: &[&str]) -> Vec<Vec<u8>> {
@@ -85,12 +86,15 @@ impl World {
             let output = GitRepository::at(root.join(path)).text(&["rev-parse", "HEAD"]);
             return Some(WorkFile { mode, id: Some(id(output.as_bytes())), indexed: false, stat });
         }
-        let bytes = root.read(path, mode, u64::MAX).unwrap()?.bytes;
+        if stat.size > MAX_GIT_FILE_BYTES {
+            return Some(WorkFile { mode, id: None, indexed: false, stat });
+        }
+        let bytes = root.read(path, mode, MAX_GIT_FILE_BYTES).unwrap()?.bytes;
         let stored = match mode {
             Mode::Link => bytes,
-            _ => self.conversion.to_git(bytes, || None),
+            _ => self.conversion.to_git(bytes, || self.indexed.clone()),
         };
-        let id = (stat.size <= 2 * 1024 * 1024).then(|| blob_id(ObjectFormat::Sha1, &stored));
+        let id = Some(blob_id(ObjectFormat::Sha1, &stored));
         Some(WorkFile { mode, id, indexed: false, stat })
     }
 
@@ -298,8 +302,11 @@ impl Source for GitSource<'_> {
     }
 
     fn blob_size(&mut self, id: ObjectId) -> Result<u64, SourceError> {
-        let id = id.to_string();
-        Ok(self.world.repository.text(&["cat-file", "-s", &id]).parse().unwrap())
+        let output = self.world.repository.try_git(&["cat-file", "-s", &id.to_string()]);
+        if !output.status.success() {
+            return Err(SourceError::Missing { id });
+        }
+        Ok(str::from_utf8(&output.stdout).unwrap().trim().parse().unwrap())
     }
 
     fn blob(&mut self, id: ObjectId) -> Result<Vec<u8>, SourceError> {
@@ -324,17 +331,12 @@ impl Source for GitSource<'_> {
     }
 }
 
-/// A stat, to be put where none can be taken.
-pub(super) fn stat_of(path: &std::path::Path) -> Stat {
-    let metadata = std::fs::symlink_metadata(path).unwrap();
-    Stat {
-        dev: metadata.dev(),
-        ino: metadata.ino(),
-        mode: metadata.mode(),
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-        size: metadata.size(),
-        mtime: (metadata.mtime(), metadata.mtime_nsec() as u32),
-        ctime: (metadata.ctime(), metadata.ctime_nsec() as u32),
+/// Waits until a file did not change for so long that its stat tells of every further change.
+pub(super) fn wait_until_settled(path: &std::path::Path) {
+    let changed = std::fs::metadata(path).unwrap().modified().unwrap();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while changed.elapsed().unwrap_or_default() < std::time::Duration::from_millis(150) {
+        assert!(std::time::Instant::now() < end);
+        std::thread::yield_now();
     }
 }
