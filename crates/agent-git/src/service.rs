@@ -9,9 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agent_api::{
-    AbsolutePath, Caller, GetGitStatusRequest, GetGitStatusResponse, Repository,
-};
+use agent_api::{AbsolutePath, Caller, GetGitStatusRequest, GetGitStatusResponse, Repository};
 use agent_exec::Launcher;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},

@@ -16,6 +16,7 @@ use std::{
 use agent_api::AgentInfo;
 use agent_exec::Children;
 use agent_files::Files;
+use agent_git::Git;
 use agent_http::{Access, Listener, Peer, Server, Trust};
 use agent_proc::Processes;
 use parking_lot::Mutex;
@@ -122,6 +123,7 @@ impl Agent {
             started_at: SystemTime::now().into(),
             ..AgentInfo::default()
         };
+        services.connect();
         services.lifecycles.record(Event::Listening);
         let sockets = listen(&server, listeners, &mut info)?;
         if let Err(error) = state.publish(&info) {
@@ -165,6 +167,11 @@ impl Agent {
     /// [`Processes::events`].
     pub fn processes(&self) -> &Processes {
         &self.services.processes
+    }
+
+    /// The agent's repositories, as its routes serve them.
+    pub fn git(&self) -> &Git {
+        &self.services.git
     }
 
     /// The agent's diagnostics.

@@ -15,7 +15,8 @@ pub(crate) fn router(services: &Services) -> Router {
     let api = Router::new()
         .merge(lifecycle::http::routes(services.lifecycles.clone()))
         .merge(agent_files::http::routes(services.files.clone()))
-        .merge(agent_proc::http::routes(services.processes.clone()));
+        .merge(agent_proc::http::routes(services.processes.clone()))
+        .merge(agent_git::http::routes(services.git.clone()));
     Router::new()
         .nest(API_PREFIX, api)
         .merge(lifecycle::http::public_routes())

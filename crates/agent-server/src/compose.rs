@@ -1,12 +1,17 @@
 //! Which services the agent consists of, and what each is told; how they are reached is `api.rs`.
 
-use std::{ffi::OsString, sync::Arc};
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use agent_exec::{Launcher, Priority};
 use agent_files::Files;
+use agent_git::Git;
 use agent_proc::Processes;
 use tokio::{runtime::Handle, task::spawn_blocking};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
@@ -18,6 +23,7 @@ use crate::{
     scripts::Scripts,
     secrets::Secrets,
     session::Sessions,
+    wiring,
 };
 
 /// The services of one agent.
@@ -29,7 +35,10 @@ pub(crate) struct Services {
     pub(crate) files: Files,
     pub(crate) launcher: Launcher,
     pub(crate) processes: Processes,
+    pub(crate) git: Git,
     pub(crate) scripts: Scripts,
+    /// Nothing more is told from one capability to another.
+    told: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -46,7 +55,9 @@ impl Services {
         let sessions = Sessions::new(config, secrets);
         let processes =
             Processes::new(processes(config), launcher.clone(), Arc::new(sessions.clone()));
-        let metrics = Metrics::new(lifecycles.clone(), logs.clone(), processes.clone());
+        let git = Git::new(git(config), launcher.clone());
+        let metrics =
+            Metrics::new(lifecycles.clone(), logs.clone(), processes.clone(), git.clone());
         let (runs, counts) = (lifecycles.script_runs().clone(), metrics.scripts().clone());
         Self {
             debug: Diagnostics::new(config, logs.clone()),
@@ -58,10 +69,19 @@ impl Services {
             scripts: Scripts::new(config, launcher.clone(), sessions, runs, counts),
             launcher,
             processes,
+            git,
             metrics,
             lifecycles,
+            told: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
+    }
+
+    /// Lets capabilities tell each other what happens from now on.
+    pub(crate) fn connect(&self) {
+        let (git, told) = (self.git.clone(), self.told.clone());
+        self.tasks.spawn(wiring::feed_files(self.files.events(), git.clone(), told.clone()));
+        self.tasks.spawn(wiring::feed_processes(self.processes.events(), git, told));
     }
 
     /// Begins what belongs to the start while every operation answers already: secrets are written,
@@ -90,12 +110,12 @@ impl Services {
     /// Stops every capability at the same time: what has begun ends, nothing new begins.
     pub(crate) async fn shutdown(&self) {
         self.tasks.close();
-        tokio::join!(
-            self.files.shutdown(),
-            self.processes.shutdown(),
-            self.scripts.shutdown(),
-            self.tasks.wait()
-        );
+        let tellers = async {
+            tokio::join!(self.files.shutdown(), self.processes.shutdown());
+            // What they told is still recorded.
+            self.told.cancel();
+        };
+        tokio::join!(tellers, self.git.shutdown(), self.scripts.shutdown(), self.tasks.wait());
     }
 
     /// Kills what is left of every tree that the agent started.
@@ -135,6 +155,20 @@ fn processes(config: &Config) -> agent_proc::Config {
         max_tombstones: settings.max_tombstones,
         ..agent_proc::Config::new(&config.state_dir, &config.home)
     }
+}
+
+fn git(config: &Config) -> agent_git::Config {
+    let own = &config.inherited.0;
+    let is_absolute = |directory: &PathBuf| directory.is_absolute();
+    let mut settings = agent_git::Config::new(&config.state_dir, &config.home);
+    // Relative ones count as unset (XDG Base Directory Specification).
+    settings.xdg_config_home =
+        own.get(OsStr::new("XDG_CONFIG_HOME")).map(PathBuf::from).filter(is_absolute);
+    // The agent's own, so that no child can choose which `git` the agent runs.
+    if let Some(path) = own.get(OsStr::new("PATH")).filter(|path| !path.is_empty()) {
+        settings.path.clone_from(path);
+    }
+    settings
 }
 
 /// What starts every command of the agent.

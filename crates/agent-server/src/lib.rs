@@ -34,6 +34,7 @@ mod secrets;
 mod session;
 mod state_dir;
 mod system;
+mod wiring;
 
 pub use agent::{Agent, Stopped};
 pub use config::{

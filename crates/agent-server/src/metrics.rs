@@ -2,6 +2,7 @@
 //! registered.
 
 mod exposition;
+mod git;
 pub(crate) mod http;
 mod processes;
 mod scripts;
@@ -12,6 +13,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use agent_git::Git;
 use agent_http::Observer;
 use agent_proc::Processes;
 use prometheus_client::{
@@ -27,6 +29,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use git::GitCollector;
 use processes::ProcessesCollector;
 pub(crate) use scripts::ScriptMetrics;
 
@@ -73,7 +76,7 @@ const REQUEST_SECONDS: [f64; 14] =
 
 impl Metrics {
     /// Counts for an agent that starts now.
-    pub fn new(lifecycles: Lifecycles, logs: Logs, processes: Processes) -> Self {
+    pub fn new(lifecycles: Lifecycles, logs: Logs, processes: Processes, git: Git) -> Self {
         let mut registry = Registry::default();
         let requests = Family::default();
         registry.register("agent_http_requests", "Requests answered", Family::clone(&requests));
@@ -101,6 +104,7 @@ impl Metrics {
         }));
         registry.register_collector(Box::new(ProcessCollector));
         registry.register_collector(Box::new(ProcessesCollector::new(processes)));
+        registry.register_collector(Box::new(GitCollector::new(git)));
         let scripts = ScriptMetrics::default();
         scripts.register(&mut registry);
         let shared = Shared { registry, requests, request_seconds, connections, streams, scripts };
@@ -210,6 +214,16 @@ where
 {
     let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     ConstGauge::new(value).encode(metric)
+}
+
+fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, count: u64) -> fmt::Result {
+    let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    ConstCounter::new(count).encode(metric)
+}
+
+/// Gauges are signed; no count here comes near the difference.
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn seconds_since_epoch() -> f64 {

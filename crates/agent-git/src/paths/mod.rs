@@ -277,7 +277,8 @@ impl PathStore {
 
     /// Takes chats out of memory, those used longest ago first, until the rest is small enough.
     fn unload_others(&self, disk: &mut Disk, kept: ChatId) {
-        let loaded = disk.chats.iter().filter_map(|(id, known)| Some((*id, known.loaded.as_ref()?)));
+        let loaded =
+            disk.chats.iter().filter_map(|(id, known)| Some((*id, known.loaded.as_ref()?)));
         let mut others: Vec<_> = loaded
             .filter(|(id, _)| *id != kept)
             .map(|(id, loaded)| (loaded.used, id, loaded.content.chat.bytes()))

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use agent_api::{
-    AbsolutePath, GitClientMessage, PathError, limits::MAX_GIT_PATHS_PER_MESSAGE,
-};
+use agent_api::{AbsolutePath, GitClientMessage, PathError, limits::MAX_GIT_PATHS_PER_MESSAGE};
 
 /// A message that is sound as such.
 #[derive(Clone, Debug, PartialEq, Eq)]

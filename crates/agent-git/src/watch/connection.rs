@@ -109,6 +109,8 @@ struct Watched {
     /// What was sent last.
     shown: Option<Arc<Snapshot>>,
     causes: Causes,
+    /// No path leads here any more, and the scan that will say whether it is gone.
+    leaving: Option<Ticket>,
 }
 
 /// Which paths are to be looked up, and what was.
@@ -176,11 +178,7 @@ impl Connection {
     }
 
     /// Takes paths that were recorded for the chat since.
-    pub(super) fn recorded(
-        &mut self,
-        paths: &[AbsolutePath],
-        repositories: &mut dyn Repositories,
-    ) {
+    pub(super) fn recorded(&mut self, paths: &[AbsolutePath], repositories: &mut dyn Repositories) {
         let mut touched: Vec<PathBuf> = Vec::new();
         for path in paths {
             self.paths.add(path, From::Store);
@@ -286,10 +284,10 @@ impl Connection {
         }
         // A path may have been dropped while it was looked up, and a later one may lead back.
         left.extend(begun.keys().cloned());
-        for root in left.iter().filter(|root| self.watched.contains_key(*root)).collect::<Vec<_>>() {
-            if !self.paths.leads_to(root) {
-                begun.remove(root);
-                self.drop_silently(root, repositories);
+        for root in left {
+            if !self.paths.leads_to(&root) {
+                begun.remove(&root);
+                self.leave(&root, repositories);
             }
         }
         if !is_over_limit {
@@ -313,6 +311,12 @@ impl Connection {
         let has_new_inside = state.nested != watched.state.nested;
         self.notices.of_state(root, &mut watched.causes, &state);
         watched.state = state;
+        if watched.leaving.is_some_and(|ticket| watched.state.completed >= ticket) {
+            watched.leaving = None;
+            if !self.paths.leads_to(root) {
+                self.drop_silently(root, repositories);
+            }
+        }
         if has_new_inside {
             self.look_at_all();
         }
@@ -342,12 +346,7 @@ impl Connection {
         self.requests.push(self.looks.ask(), wanted, 1, now, None);
     }
 
-    fn subscribe(
-        &mut self,
-        paths: &[AbsolutePath],
-        repositories: &mut dyn Repositories,
-        now: Now,
-    ) {
+    fn subscribe(&mut self, paths: &[AbsolutePath], repositories: &mut dyn Repositories, now: Now) {
         if self.paths.client_paths_with(paths) > MAX_GIT_PATHS {
             self.refuse(format!("a connection has at most {MAX_GIT_PATHS} paths"));
             return;
@@ -379,7 +378,8 @@ impl Connection {
         begun: &mut BTreeMap<PathBuf, Ticket>,
     ) -> bool {
         let root = &location.root;
-        if self.watched.contains_key(root) {
+        if let Some(watched) = self.watched.get_mut(root) {
+            watched.leaving = None;
             return true;
         }
         if self.watched.len() >= MAX_GIT_REPOSITORIES {
@@ -394,7 +394,7 @@ impl Connection {
         let shown = self.gone.remove(root);
         let first = repositories.request(root, Scope::Changed);
         let causes = Causes::default();
-        let watched = Watched { state: State::default(), first, shown, causes };
+        let watched = Watched { state: State::default(), first, shown, causes, leaving: None };
         self.watched.insert(root.clone(), watched);
         begun.insert(root.clone(), first);
         true
@@ -408,6 +408,18 @@ impl Connection {
         self.drop_silently(root, repositories);
         if let Some(shown) = shown {
             self.gone.insert(root.to_owned(), shown);
+        }
+    }
+
+    /// Lets go of a repository that no path leads to: it is elsewhere or gone, and only a scan can
+    /// tell which.
+    fn leave(&mut self, root: &Path, repositories: &mut dyn Repositories) {
+        match self.watched.get_mut(root) {
+            Some(watched) if watched.shown.is_some() => {
+                watched.leaving = Some(repositories.request(root, Scope::Changed));
+            }
+            Some(_) => self.drop_silently(root, repositories),
+            None => {}
         }
     }
 
@@ -463,7 +475,12 @@ impl Connection {
     }
 
     /// As much of what is ready as a message holds.
-    fn take(&mut self, ready: &[(String, PathBuf)], mut scanned_at: Timestamp, now: Now) -> GitChanges {
+    fn take(
+        &mut self,
+        ready: &[(String, PathBuf)],
+        mut scanned_at: Timestamp,
+        now: Now,
+    ) -> GitChanges {
         let mut room = MAX_WEBSOCKET_MESSAGE_BYTES - ENVELOPE_BYTES;
         let mut repositories = Vec::new();
         for (repo_root, root) in ready {
@@ -507,7 +524,7 @@ impl Watched {
     /// Whether there is a snapshot that differs from what was sent.
     fn differs(&self) -> bool {
         match (&self.state.snapshot, &self.shown) {
-            _ if self.state.completed < self.first => false,
+            _ if self.leaving.is_some() || self.state.completed < self.first => false,
             (Some(found), Some(shown)) => !Arc::ptr_eq(found, shown) && found != shown,
             (found, _) => found.is_some(),
         }

@@ -28,6 +28,7 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use agent_exec::Launcher;
+    use agent_git::Git;
     use agent_http::Observer;
     use agent_proc::Processes;
     use axum::body::Body;
@@ -44,8 +45,9 @@ mod tests {
         let session = Arc::new(Sessions::new(&config, &[]));
         let launcher = Launcher::new(agent_exec::Config::default());
         let config = agent_proc::Config::new("/state", "/");
-        let processes = Processes::new(config, launcher, session);
-        Metrics::new(Lifecycles::new(), Logs::start(None).unwrap(), processes)
+        let processes = Processes::new(config, launcher.clone(), session);
+        let git = Git::new(agent_git::Config::new("/state", "/"), launcher);
+        Metrics::new(Lifecycles::new(), Logs::start(None).unwrap(), processes, git)
     }
 
     async fn call(metrics: &Metrics, uri: &str) -> (StatusCode, String, String) {
@@ -88,6 +90,17 @@ mod tests {
             "agent_process_journal_bytes 0",
             "agent_process_gap_bytes_total{reason=\"quota\"} 0",
             "agent_process_gap_bytes_total{reason=\"disk\"} 0",
+            "agent_git_repositories 0",
+            "agent_git_polling_repositories 0",
+            "agent_git_watches 0",
+            "agent_git_watched_directories 0",
+            "agent_git_chats 0",
+            "# TYPE agent_git_scans_total counter",
+            "agent_git_scans_total{result=\"full\"} 0",
+            "agent_git_scans_total{result=\"incremental\"} 0",
+            "agent_git_scans_total{result=\"failed\"} 0",
+            "agent_git_events_total 0",
+            "agent_git_event_overflows_total 0",
             "agent_scripts_executed_total{success=\"false\"} 1",
             "agent_startup_script_seconds{success=\"true\"} 1.5",
         ];

@@ -9,6 +9,8 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
+use super::{counter, signed};
+
 /// Asks the service of an agent.
 #[derive(Debug)]
 pub(super) struct ProcessesCollector {
@@ -72,14 +74,4 @@ fn gaps(encoder: &mut DescriptorEncoder<'_>, statistics: &Statistics) -> fmt::Re
         ConstCounter::new(bytes).encode(metric.encode_family(&label)?)?;
     }
     Ok(())
-}
-
-fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, count: u64) -> fmt::Result {
-    let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    ConstCounter::new(count).encode(metric)
-}
-
-/// Gauges are signed; no count here comes near the difference.
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -50,7 +50,8 @@ impl Notices {
         if causes.polling != state.polling {
             causes.polling.clone_from(&state.polling);
             if let Some(why) = &state.polling {
-                let message = format!("this repository is scanned every 30 s and on request: {why}");
+                let message =
+                    format!("this repository is scanned every 30 s and on request: {why}");
                 self.push(GitNoticeCode::Polling, message, Some(root));
             }
         }

@@ -282,6 +282,7 @@ fn a_refresh_finds_inner_repositories_and_drops_outer_ones() {
     bench.roots.push("/a/in".into());
     bench.refresh();
     bench.look();
+    bench.scanned("/a", "1");
     assert_eq!(bench.fake.tickets.keys().collect::<Vec<_>>(), [Path::new("/a/in")]);
     bench.tells(&[]);
     bench.scanned("/a/in", "1");
@@ -434,12 +435,37 @@ fn a_removal_is_told_once_and_the_repository_is_found_again() {
 #[test]
 fn a_removal_ends_what_waits_for_the_repository() {
     let mut bench = Bench::watching(&["/a"]);
-    bench.roots.clear();
     bench.refresh();
     bench.look();
     bench.tells(&[]);
+    bench.roots.clear();
     bench.observe("/a", State { outcome: Outcome::Removed, ..State::default() });
     bench.tells(&["[-/a]"]);
+}
+
+#[test]
+fn a_removal_is_told_also_where_a_look_sees_it_first() {
+    let mut bench = Bench::watching(&["/a/in"]);
+    bench.roots = vec!["/a".into()];
+    bench.refresh();
+    bench.look();
+    bench.tells(&[]);
+    bench.scanned("/a", "1");
+    bench.observe("/a/in", State { outcome: Outcome::Removed, ..State::default() });
+    bench.tells(&["[/a=1 -/a/in]"]);
+}
+
+#[test]
+fn a_repository_that_paths_lead_to_again_stays() {
+    let mut bench = Bench::watching(&["/a"]);
+    bench.roots.clear();
+    bench.connection.look_at_all();
+    bench.look();
+    bench.roots.push("/a".into());
+    bench.connection.look_at_unresolved();
+    bench.look();
+    bench.scanned("/a", "1");
+    bench.tells(&["[/a=1]"]);
 }
 
 #[test]
