@@ -21,8 +21,10 @@ mod tests;
 
 use std::{
     io,
-    path::PathBuf,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
+    time::SystemTime,
 };
 
 pub(crate) use error::ScanError;
@@ -69,8 +71,9 @@ pub(crate) struct Engine {
     head: Head,
 }
 
-/// Device and inode of the root and of the git directory.
-type Identity = [(u64, u64); 2];
+/// Device, inode and birth of the root and of the git directory. Inodes alone are used again at
+/// once; not every file system knows births.
+type Identity = [(u64, u64, Option<SystemTime>); 2];
 
 /// What a scan leaves for the next one.
 #[derive(Debug, Default)]
@@ -140,7 +143,7 @@ impl Engine {
         dirty.all |= self.is_whole_due;
         let failed = |error| ScanError::failed("open the repository", error);
         let root = Root::open(&self.location.root).map_err(failed)?;
-        let identity = self.identity_of(&root).map_err(failed)?;
+        let identity = self.identity().map_err(failed)?;
         if self.identity != Some(identity) {
             self.forget(watching);
             self.identity = Some(identity);
@@ -158,9 +161,12 @@ impl Engine {
         }
     }
 
-    fn identity_of(&self, root: &Root) -> io::Result<Identity> {
-        let stat = root.stat(b".")?.ok_or(io::ErrorKind::NotFound)?;
-        Ok([(stat.dev, stat.ino), repository::identity(&self.location)?])
+    fn identity(&self) -> io::Result<Identity> {
+        let of = |path: &Path| {
+            let metadata = path.metadata()?;
+            Ok::<_, io::Error>((metadata.dev(), metadata.ino(), metadata.created().ok()))
+        };
+        Ok([of(&self.location.root)?, of(&self.location.git_dir)?])
     }
 
     /// Lets go of everything that an earlier scan found.

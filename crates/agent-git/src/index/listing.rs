@@ -36,5 +36,5 @@ fn entry(line: &[u8], format: ObjectFormat) -> Option<(Mode, ObjectId, u8, &[u8]
         _ => return None,
     };
     let is_fit = fields.next().is_none() && id.as_bytes().len() == format.id_len();
-    is_fit.then_some((Mode::from_bits(bits)?, id, stage, &path[1..]))
+    (is_fit && path.len() > 1).then_some((Mode::from_bits(bits)?, id, stage, &path[1..]))
 }

@@ -59,6 +59,9 @@ pub(super) fn parse(bytes: &[u8], format: ObjectFormat) -> Result<Index, IndexEr
     }
     index.paths.shrink_to_fit();
     extensions(&mut reader, &mut index)?;
+    if index.records.first().is_some_and(|first| first.path_len == 0) {
+        return Err(corrupt("an entry has no path"));
+    }
     Ok(index)
 }
 
@@ -112,7 +115,12 @@ fn entry(
         reader.take(len.next_multiple_of(8) - len)?;
     }
     let stage = (flags >> 12 & 0b11) as u8;
-    check_order(index, path, stage)?;
+    // The first entries of a split index have no path, because the shared one has them; whether
+    // it is split, an extension tells.
+    let follows_named = index.records.last().is_some_and(|last| last.path_len > 0);
+    if !path.is_empty() || follows_named {
+        check_order(index, path, stage)?;
+    }
     let mut kept = stage;
     for (there, flag) in [
         (flags & 0x8000 != 0, ASSUME_UNCHANGED),
@@ -135,9 +143,6 @@ fn entry(
 
 /// Whether an entry may follow those there are, and its path fits.
 pub(super) fn check_order(index: &Index, path: &[u8], stage: u8) -> Result<(), IndexError> {
-    if path.is_empty() {
-        return Err(corrupt("an entry has no path"));
-    }
     if path.len() > MAX_PATH_BYTES || index.paths.len() + path.len() > MAX_INDEX_BYTES {
         return Err(corrupt("its paths are too long"));
     }

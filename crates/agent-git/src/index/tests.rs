@@ -111,6 +111,9 @@ fn what_git_would_not_read_is_refused() {
 fn what_another_reader_must_read_is_said() {
     let with = |name, data: &[u8]| write(2, ObjectFormat::Sha1, &[], &extension(name, data));
     check_refused(&with(b"link", &[0; 20]), "the index is split");
+    let shared = [file(""), file(""), file("a")];
+    let link = extension(b"link", &[0; 20]);
+    check_refused(&write(2, ObjectFormat::Sha1, &shared, &link), "the index is split");
     check_refused(&with(b"sdir", b""), "the index is sparse");
     check_refused(&with(b"ours", b""), "the index has the unknown extension `ours`");
     let directory = Written { mode: 0o040_000, ..file("a/") };

@@ -9,10 +9,13 @@ use std::{
 };
 
 use agent_api::{ChangedFile, FileStatus};
+use agent_exec::{Cgroups, Launcher};
 use agent_test::GitRepository;
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::{
+    command::Program,
     engine::{Engine, ScanError, Scanned, Shared},
     fs::Root,
     model::{Dirty, NoWatching, Snapshot, Stat},
@@ -31,6 +34,8 @@ const EMPTY: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 pub(super) struct World {
     pub(super) repository: GitRepository,
     directory: TempDir,
+    /// For repositories that are read by the command line.
+    runtime: Runtime,
     engine: Engine,
     /// Everything in the work tree as it was at the last check.
     seen: BTreeMap<Vec<u8>, Stat>,
@@ -46,7 +51,8 @@ impl World {
         let directory = TempDir::new().unwrap();
         let repository = make(&directory.path().canonicalize().unwrap().join("work"));
         let engine = engine(repository.root(), directory.path());
-        Self { repository, directory, engine, seen: BTreeMap::new() }
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Self { repository, directory, runtime, engine, seen: BTreeMap::new() }
     }
 
     pub(super) fn git(&self, args: &[&str]) -> Vec<u8> {
@@ -77,13 +83,21 @@ impl World {
         // What is outside of the root is watched too: the git directories of linked work trees.
         dirty.git |= !self.repository.path(".git").is_dir();
         self.seen = now;
+        let _entered = self.runtime.enter();
         self.engine.scan(dirty, &NoWatching, &AtomicBool::new(false))
+    }
+
+    /// Scans where the root is gone.
+    pub(super) fn scan_gone(&mut self) -> Result<Scanned, ScanError> {
+        let _entered = self.runtime.enter();
+        self.engine.scan(Dirty::default(), &NoWatching, &AtomicBool::new(false))
     }
 
     /// Scans, and compares with a new engine and with git; answers the snapshot.
     #[track_caller]
     pub(super) fn check(&mut self) -> Snapshot {
         let kept = self.scan().unwrap().snapshot;
+        let _entered = self.runtime.enter();
         let mut fresh = engine(self.repository.root(), self.above());
         let fresh = fresh.scan(Dirty::everything(), &NoWatching, &AtomicBool::new(false));
         let fresh = fresh.unwrap().snapshot;
@@ -119,11 +133,27 @@ impl World {
     }
 
     fn ask(&self, args: &[&str]) -> Vec<u8> {
-        let args: Vec<_> = GIT.iter().chain(&DIFF).chain(args).copied().collect();
-        let output = self.repository.try_git(&args);
-        // Without an index, differences are an exit code too.
-        assert!(output.status.code().is_some_and(|code| code <= 1), "{args:?}: {output:?}");
-        output.stdout
+        self.git(&GIT.iter().chain(&DIFF).chain(args).copied().collect::<Vec<_>>())
+    }
+
+    /// Asks of untracked files alone: in a copy of the index they are intended to be added.
+    fn ask_of_untracked(&self, args: &[&str]) -> Vec<u8> {
+        let paths = self.untracked();
+        let paths: Vec<_> = paths.iter().map(|path| str::from_utf8(path).unwrap()).collect();
+        let copy = self.above().join("index");
+        let index = self.repository.text(&["rev-parse", "--git-path", "index"]);
+        match fs::read(self.repository.path(index)) {
+            Ok(contents) => fs::write(&copy, contents).unwrap(),
+            Err(_) => drop(fs::remove_file(&copy)),
+        }
+        let alias = format!("alias.other=!GIT_INDEX_FILE='{}' git", copy.display());
+        let with = ["--literal-pathspecs", "-c", &alias, "other"];
+        let add = [&with[..], &["add", "--intent-to-add", "--"], &paths].concat();
+        if paths.is_empty() {
+            return Vec::new();
+        }
+        self.git(&add);
+        self.git(&[&with[..], &GIT, &DIFF, &["--no-renames"], args, &["--"], &paths].concat())
     }
 
     fn untracked(&self) -> Vec<Vec<u8>> {
@@ -136,10 +166,7 @@ impl World {
     /// Git's diff of every file.
     fn diffs(&self) -> Vec<Vec<u8>> {
         let mut all = sections(&self.ask(&[self.base()]));
-        for path in self.untracked() {
-            let path = str::from_utf8(&path).unwrap();
-            all.extend(sections(&self.ask(&["--no-index", "--", "/dev/null", path])));
-        }
+        all.extend(sections(&self.ask_of_untracked(&[])));
         all
     }
 
@@ -164,13 +191,14 @@ impl World {
             let status = match word[0] {
                 b'U' => continue,
                 _ if unmerged.contains(&path.as_slice()) => FileStatus::Conflicted,
-                _ if modules.contains(&path) => FileStatus::Submodule,
+                b'M' if modules.contains(&path) => FileStatus::Submodule,
                 b'A' => FileStatus::Added,
                 b'M' => FileStatus::Modified,
                 b'D' => FileStatus::Deleted,
                 b'T' => FileStatus::TypeChanged,
                 b'R' => {
-                    old_path = Some(lossy(&std::mem::replace(&mut path, names.next().unwrap().into())));
+                    old_path =
+                        Some(lossy(&std::mem::replace(&mut path, names.next().unwrap().into())));
                     FileStatus::Renamed
                 }
                 other => panic!("{other}"),
@@ -178,17 +206,18 @@ impl World {
             let (additions, deletions, binary) = counts.remove(&path).unwrap();
             let path = lossy(&path);
             let truncated = false;
-            files.push(ChangedFile { path, old_path, status, additions, deletions, binary, truncated });
+            files.push(ChangedFile {
+                path,
+                old_path,
+                status,
+                additions,
+                deletions,
+                binary,
+                truncated,
+            });
         }
-        for path in self.untracked() {
-            let text = str::from_utf8(&path).unwrap();
-            let output = self.ask(&["--no-index", "--numstat", "-z", "--", "/dev/null", text]);
-            // The numbers of a pair of names: the last word is the second name.
-            let words = records(&output);
-            let (additions, deletions, binary) = match words.first() {
-                Some(numbers) => count(numbers),
-                None => (0, 0, false),
-            };
+        for (path, counts) in numbers(&self.ask_of_untracked(&["--numstat", "-z"])) {
+            let (additions, deletions, binary) = counts;
             files.push(ChangedFile {
                 path: lossy(&path),
                 old_path: None,
@@ -205,7 +234,11 @@ impl World {
 
 fn engine(root: &Path, home: &Path) -> Engine {
     let Ok(Discovery::Repository(location)) = discover(root) else { panic!("no repository") };
-    let launcher = Launcher::new(LauncherConfig::default());
+    // No cgroup is left behind.
+    let launcher = Launcher::new(agent_exec::Config {
+        cgroups: Cgroups::Off,
+        ..agent_exec::Config::default()
+    });
     let program = Program { launcher, path: "/usr/local/bin:/usr/bin:/bin".into() };
     let shared = Shared { program, home: home.join("home"), xdg_config_home: None };
     Engine::new(location, Arc::new(shared))
@@ -263,7 +296,7 @@ fn numbers(output: &[u8]) -> BTreeMap<Vec<u8>, (u64, u64, bool)> {
     let mut counts = BTreeMap::new();
     let mut words = records(output).into_iter();
     while let Some(word) = words.next() {
-        let (_, path) = word.split_at(memchr::memrchr(b'\t', word).unwrap() + 1);
+        let path = word.splitn(3, |byte| *byte == b'\t').nth(2).unwrap();
         let path = if path.is_empty() {
             words.next();
             words.next().unwrap()
