@@ -265,7 +265,13 @@ where
     }
 
     fn opened(&mut self, watch: GitWatch, trouble: Option<Trouble>) {
-        self.wishes.wishes.lock().connected();
+        let mut wishes = self.wishes.wishes.lock();
+        // What was let go before is no longer under way on this connection.
+        if let Some((paths, left)) = wishes.take_let_go() {
+            self.view.let_go(&paths, &left);
+        }
+        wishes.connected();
+        drop(wishes);
         self.view.connected();
         let sender = watch.sender();
         let session = Session { watch, sender, refreshed: None, is_deaf: false };
@@ -307,6 +313,8 @@ where
             }
         };
         tokio::select! {
+            // What there is to say has an end, what comes may have none.
+            biased;
             said = say => {
                 match (said, command) {
                     (Some(Ok(())), Command::Say(message)) => self.said(&message),
@@ -327,7 +335,7 @@ where
     fn command(&mut self) -> Command {
         let mut wishes = self.wishes.wishes.lock();
         if let Some((paths, left)) = wishes.take_let_go() {
-            self.view.let_go(&paths, left);
+            self.view.let_go(&paths, &left);
         }
         let Connection::Open { stream: session, .. } = &self.connection else {
             return Command::Nothing;

@@ -121,9 +121,7 @@ impl View {
     /// Notes paths that the caller took back: the repositories they alone led to are dropped by the
     /// agent without a word, so that their absence later says nothing.
     pub(super) fn let_go(&mut self, paths: &BTreeSet<String>, left: &BTreeSet<String>) {
-        let roots: Option<BTreeSet<_>> = paths.iter().map(|path| self.root_of(path)).collect();
-        // Where a path leads elsewhere than its name says, it may have led to any of them.
-        let roots = roots.unwrap_or_else(|| self.known.keys().cloned().collect());
+        let roots: BTreeSet<_> = paths.iter().filter_map(|path| self.root_of(path)).collect();
         let kept: BTreeSet<_> = left.iter().filter_map(|path| self.root_of(path)).collect();
         for root in roots.difference(&kept) {
             if let Some(known) = self.known.get_mut(root) {

@@ -22,7 +22,7 @@ pub(super) struct Wishes {
     known: BTreeSet<String>,
     to_unsubscribe: BTreeSet<String>,
     to_subscribe: BTreeSet<String>,
-    /// Paths that are not wanted any more, until the view was told.
+    /// Paths that were taken back, and perhaps are wanted again, until the view was told.
     let_go: BTreeSet<String>,
     /// Whether the caller waits for an answer to a subscription that was not sent yet.
     asked: bool,
@@ -42,7 +42,6 @@ impl Wishes {
             return Err(format!("more than {MAX_GIT_PATHS} paths cannot be watched"));
         }
         for path in paths {
-            self.let_go.remove(&path);
             self.to_subscribe.insert(path.clone());
             self.wanted.insert(path);
         }
@@ -111,10 +110,14 @@ impl Wishes {
         }
     }
 
-    /// The paths that were taken back since the last call, and those that are left.
-    pub(super) fn take_let_go(&mut self) -> Option<(BTreeSet<String>, &BTreeSet<String>)> {
+    /// The paths that were taken back since the last call, and those that were wanted all along.
+    pub(super) fn take_let_go(&mut self) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
+        if self.let_go.is_empty() {
+            return None;
+        }
         let let_go = std::mem::take(&mut self.let_go);
-        (!let_go.is_empty()).then_some((let_go, &self.wanted))
+        let left = self.wanted.difference(&let_go).cloned().collect();
+        Some((let_go, left))
     }
 }
 

@@ -13,6 +13,8 @@ mod exec;
 mod flow;
 #[cfg(feature = "mock")]
 mod follow;
+mod git_status;
+mod git_watch;
 mod headers;
 #[cfg(feature = "mock")]
 mod mock;
@@ -21,6 +23,8 @@ mod peer;
 mod processes;
 mod proxy;
 mod reach;
+#[cfg(feature = "mock")]
+mod repositories;
 mod retries;
 mod shared;
 mod socket;

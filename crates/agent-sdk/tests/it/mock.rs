@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use agent_sdk::{
-    AgentConn, ByteStream, Error, FileContent, PingPath, Pong, ProcessStream,
+    AgentConn, ByteStream, Error, FileContent, GitWatch, PingPath, Pong, ProcessStream,
     api::{
-        EditFilesRequest, ErrorCode, FindFilesRequest, ListDirectoryRequest, ListProcessesRequest,
-        MakeDirectoryRequest, MovePathRequest, ReadFileLinesRequest, ReadFileRequest,
-        RemovePathRequest, ResolvePathRequest, ResolvePathResponse, SearchFilesRequest,
-        StartProcessRequest, StatPathRequest, TerminalSize, WriteFileRequest, WriteFileResponse,
+        EditFilesRequest, ErrorCode, FindFilesRequest, GetGitStatusRequest, GitClientMessage,
+        GitServerMessage, ListDirectoryRequest, ListProcessesRequest, MakeDirectoryRequest,
+        MovePathRequest, ReadFileLinesRequest, ReadFileRequest, RemovePathRequest,
+        ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, StartProcessRequest,
+        StatPathRequest, TerminalSize, WatchGitRequest, WriteFileRequest, WriteFileResponse,
     },
     headers_from,
     mock::{Call, MockAgent},
@@ -67,6 +68,8 @@ async fn a_method_that_is_not_set_is_unsupported_by_name() {
     unset("resize_process", mock.resize_process(id(), TerminalSize { rows: 1, cols: 1 }).await);
     unset("signal_process", mock.signal_process(id(), Default::default()).await);
     unset("delete_process", mock.delete_process(id()).await);
+    unset("get_git_status", mock.get_git_status(GetGitStatusRequest::new("/")).await);
+    unset("watch_git", mock.watch_git(WatchGitRequest::default()).await);
 }
 
 #[tokio::test]
@@ -173,6 +176,48 @@ async fn a_stream_of_a_process_comes_from_a_vector_or_a_pipe_and_ends_with_close
     mock.close();
     assert!(matches!(stream.next().await, Some(Err(Error::Closed { .. }))));
     assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_watch_of_git_says_what_it_is_told_and_remembers_what_was_sent() {
+    let mock = MockAgent::new();
+    let said = GitServerMessage::Error { message: "no".to_owned() };
+    let first = said.clone();
+    mock.on_watch_git(move |_| Ok(GitWatch::from_messages([first.clone()])));
+    let mut watch = mock.watch_git(WatchGitRequest::default()).await.unwrap();
+    assert_eq!(watch.next().await.unwrap().unwrap(), said);
+    watch.subscribe(vec!["/r".to_owned()]).await.unwrap();
+    let error = watch.subscribe(vec!["r".to_owned()]).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidArgument { .. }), "{error:?}");
+    watch.sender().refresh().await.unwrap();
+    let subscribe = GitClientMessage::Subscribe { paths: vec!["/r".to_owned()] };
+    let expected = [
+        Call::WatchGit(WatchGitRequest::default()),
+        Call::WatchGitMessage(subscribe),
+        Call::WatchGitMessage(GitClientMessage::Refresh),
+    ];
+    assert_eq!(mock.calls(), expected);
+    assert!(watch.next().await.is_none());
+
+    // Answers as an agent gives them, from a channel.
+    mock.on_watch_git(|_| {
+        let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel();
+        let answers = futures_util::stream::poll_fn(move |ctx| rx.poll_recv(ctx));
+        Ok(GitWatch::from_stream(answers, move |message| {
+            let message = format!("{message:?}");
+            tx.send(Ok(GitServerMessage::Error { message })).unwrap();
+            Ok(())
+        }))
+    });
+    let mut watch = mock.watch_git(WatchGitRequest::default()).await.unwrap();
+    watch.refresh().await.unwrap();
+    let echo = GitServerMessage::Error { message: "Refresh".to_owned() };
+    assert_eq!(watch.next().await.unwrap().unwrap(), echo);
+    mock.close();
+    let error = watch.refresh().await.unwrap_err();
+    assert!(matches!(error, Error::Closed { .. }), "{error:?}");
+    assert!(matches!(watch.next().await, Some(Err(Error::Closed { .. }))));
+    assert!(watch.next().await.is_none());
 }
 
 #[tokio::test]

@@ -83,10 +83,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         let [first, second] = head;
         assert_eq!(first & 0xf0, 0x80, "one frame a message, without extensions");
         assert_eq!(second & 0x80, 0x80, "a client masks");
-        assert!(second & 0x7f < 126, "a control frame is short");
+        let length = match second & 0x7f {
+            126 => usize::from(self.stream.read_u16().await.ok()?),
+            127 => self.stream.read_u64().await.ok()? as usize,
+            short => usize::from(short),
+        };
+        assert!(first & 0x08 == 0 || length < 126, "a control frame is short");
         let mut mask = [0; 4];
         self.stream.read_exact(&mut mask).await.ok()?;
-        let mut payload = vec![0; usize::from(second & 0x7f)];
+        let mut payload = vec![0; length];
         self.stream.read_exact(&mut payload).await.ok()?;
         payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
         Some((first & 0x0f, payload))
