@@ -101,15 +101,6 @@ impl Registration {
         self.pending.nested()
     }
 
-    /// Gives all watches back; everything is dirty.
-    pub(crate) fn unwatch_all(&self) {
-        let mut table = self.hub.table.lock();
-        table.reset(self.id);
-        table.settle();
-        drop(table);
-        self.pending.add_everything();
-    }
-
     fn exhaust(&self, why: Why) {
         self.pending.exhaust(why);
         let mut table = self.hub.table.lock();
@@ -132,6 +123,9 @@ impl Watching for Registration {
     }
 
     fn found_git(&self, directory: &[u8]) {
+        if directory.is_empty() {
+            return; // The root's own is no nested one.
+        }
         let mut table = self.hub.table.lock();
         let is_new = table.add_nested(self.id, directory);
         table.settle();

@@ -1,1 +1,0 @@
-//! Tests with the queue of the real kernel.
