@@ -4,6 +4,8 @@
 //! Source: `gitformat-index(5)`.
 
 mod listing;
+#[cfg(test)]
+mod needs_git;
 mod parse;
 #[cfg(test)]
 mod tests;

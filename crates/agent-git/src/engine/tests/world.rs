@@ -203,7 +203,8 @@ impl World {
                 }
                 other => panic!("{other}"),
             };
-            let (additions, deletions, binary) = counts.remove(&path).unwrap();
+            // A submodule that is back at HEAD's commit has a name and no diff.
+            let Some((additions, deletions, binary)) = counts.remove(&path) else { continue };
             let path = lossy(&path);
             let truncated = false;
             files.push(ChangedFile {
@@ -228,6 +229,7 @@ impl World {
                 truncated: false,
             });
         }
+        assert!(counts.is_empty(), "{counts:?}");
         files
     }
 }
