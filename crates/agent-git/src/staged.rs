@@ -1,5 +1,8 @@
 //! The tree of HEAD against the index: what is staged. The work tree plays no part here.
 
+#[cfg(test)]
+mod needs_git;
+
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering},
