@@ -1,0 +1,5 @@
+//! Tests whose repositories are made by `git`.
+
+mod chats;
+mod status;
+mod watch;
