@@ -1,0 +1,5 @@
+//! The scanner against git itself, which must be installed: `git status` is always right.
+
+mod bench;
+mod needs_git;
+mod property;

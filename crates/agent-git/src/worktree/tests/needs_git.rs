@@ -1,0 +1,1 @@
+//! Cases that random work seldom meets.
