@@ -1,1 +1,0 @@
-//! Tests of trackers under paused time.
