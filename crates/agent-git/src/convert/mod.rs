@@ -117,7 +117,7 @@ impl Conversion {
     /// asked only where they count: where git guesses what is text, it leaves a file alone that
     /// was stored with CR LF.
     pub(crate) fn to_git(
-        &self,
+        self,
         contents: Vec<u8>,
         indexed: impl FnOnce() -> Option<Vec<u8>>,
     ) -> Vec<u8> {

@@ -116,15 +116,15 @@ struct Search<'a, 'r> {
 
 impl Search<'_, '_> {
     fn score(&mut self, source: usize, destination: usize, least: u16) -> Result<u16, ScanError> {
-        let Some(new) = self.new(destination)? else { return Ok(0) };
-        let Some(size) = self.old_size(source)? else { return Ok(0) };
+        let Some(new) = self.added(destination)? else { return Ok(0) };
+        let Some(size) = self.deleted_size(source)? else { return Ok(0) };
         if !may_reach(least, size, new.size()) {
             return Ok(0);
         }
-        Ok(self.old(source)?.map_or(0, |old| old.score(&new)))
+        Ok(self.deleted(source)?.map_or(0, |old| old.score(&new)))
     }
 
-    fn new(&mut self, destination: usize) -> Result<Option<Arc<Fingerprint>>, ScanError> {
+    fn added(&mut self, destination: usize) -> Result<Option<Arc<Fingerprint>>, ScanError> {
         if let Side::Unknown = self.new[destination] {
             let (path, file) = self.destinations[destination];
             self.new[destination] = match file.id.and_then(|id| self.known.get(&id)) {
@@ -141,7 +141,7 @@ impl Search<'_, '_> {
         })
     }
 
-    fn old_size(&mut self, source: usize) -> Result<Option<u64>, ScanError> {
+    fn deleted_size(&mut self, source: usize) -> Result<Option<u64>, ScanError> {
         if let Side::Unknown = self.old[source] {
             let id = self.sources[source].1.id;
             self.old[source] = match self.known.get(&id) {
@@ -156,7 +156,7 @@ impl Search<'_, '_> {
         })
     }
 
-    fn old(&mut self, source: usize) -> Result<Option<Arc<Fingerprint>>, ScanError> {
+    fn deleted(&mut self, source: usize) -> Result<Option<Arc<Fingerprint>>, ScanError> {
         if let Side::Size(_) = self.old[source] {
             let contents = self.reader.head(self.sources[source].1)?;
             self.old[source] = self.take_apart(&contents);

@@ -236,3 +236,78 @@ impl Best {
 fn file_name(path: &[u8]) -> &[u8] {
     memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    fn file(path: &str, contents: u8) -> File<'_> {
+        let id = ObjectId::from_bytes(&[contents; 20]);
+        File { path: path.as_bytes(), mode: Mode::File, id }
+    }
+
+    /// Pairs files whose similarities a table has, and answers them as `source>destination`.
+    fn check(
+        sources: &[File<'_>],
+        destinations: &[File<'_>],
+        scores: &[(usize, usize, u16)],
+        expected: &[&str],
+    ) {
+        let mut estimate = |source, destination, _| {
+            let of_pair =
+                |&&(from, to, _): &&(usize, usize, u16)| (from, to) == (source, destination);
+            Ok::<_, Infallible>(scores.iter().find(of_pair).map_or(0, |&(.., score)| score))
+        };
+        let Ok(mut found) = detect(sources, destinations, &mut estimate);
+        found.sort_by_key(|rename| rename.destination);
+        let text = |path| str::from_utf8(path).unwrap();
+        let named = |rename: &Rename| {
+            let source = text(sources[rename.source].path);
+            format!("{source}>{}", text(destinations[rename.destination].path))
+        };
+        assert_eq!(found.iter().map(named).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn equal_contents_are_paired_first_and_by_name() {
+        let sources = [file("a", 1), file("b", 1), file("c", 1)];
+        check(&sources, &[file("d/b", 1), file("d/x", 1)], &[], &["b>d/b", "a>d/x"]);
+        check(&sources[..1], &[file("x", 1), file("y", 1)], &[], &["a>x"]);
+        let link = File { mode: Mode::Link, ..file("l", 1) };
+        check(&[link], &[file("x", 1)], &[(0, 0, MAX_SCORE)], &[]);
+    }
+
+    #[test]
+    fn a_name_that_only_one_has_counts_more_than_similarity() {
+        let sources = [file("a/n", 1), file("a/m", 2)];
+        let destinations = [file("b/n", 3)];
+        check(&sources, &destinations, &[(0, 0, 45_000), (1, 0, 59_000)], &["a/n>b/n"]);
+        check(&sources, &destinations, &[(0, 0, 44_999), (1, 0, 59_000)], &["a/m>b/n"]);
+        let two = [file("a/n", 1), file("c/n", 2)];
+        check(&two, &destinations, &[(0, 0, 45_000), (1, 0, 59_000)], &["c/n>b/n"]);
+    }
+
+    #[test]
+    fn the_most_similar_are_paired_first_and_from_half_on() {
+        let (sources, destinations) = ([file("a", 1), file("b", 2)], [file("x", 3), file("y", 4)]);
+        let scores = [(0, 0, 50_000), (0, 1, 55_000), (1, 0, 30_000), (1, 1, 54_000)];
+        check(&sources, &destinations, &scores, &["b>x", "a>y"]);
+        check(&sources, &destinations, &[(0, 0, 29_999)], &[]);
+    }
+
+    #[test]
+    fn beyond_the_limit_only_equal_contents_are_paired() {
+        let names: Vec<String> = (0..=LIMIT).map(|n| format!("{n:04}")).collect();
+        let old: Vec<_> = names.iter().map(|name| file(name, 1)).collect();
+        let news: Vec<String> = (0..=LIMIT).map(|n| format!("x{n:04}")).collect();
+        let new: Vec<_> = news.iter().map(|name| file(name, 2)).collect();
+        let scores = [(0, 0, 50_000)];
+        check(&old[..LIMIT], &new[..LIMIT], &scores, &["0000>x0000"]);
+        check(&old, &new[..LIMIT], &scores, &[]);
+        let equal = File { path: b"y", ..old[7] };
+        let mixed = [&new[..LIMIT], &[equal]].concat();
+        check(&old, &mixed, &[], &["0000>y"]);
+    }
+}

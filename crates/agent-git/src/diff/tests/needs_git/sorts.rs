@@ -16,6 +16,7 @@ fn files_of_all_sorts_are_shown_as_git_shows_them() {
     repository.write("mode", "x\n");
     repository.write("gone", "a\nb\n");
     repository.write("binary", b"a\0b\n");
+    repository.write("binary-moved", lines(0..40).replace('\n', "\r\n\0"));
     repository.write("empty", "");
     repository.write("to-link", "target");
     repository.write("link-to-other", "x\n");
@@ -31,6 +32,8 @@ fn files_of_all_sorts_are_shown_as_git_shows_them() {
     repository.remove("gone");
     repository.write("binary", b"a\0c\n");
     repository.write("new-binary", b"\0");
+    repository.git(&["mv", "binary-moved", "binary-here"]);
+    repository.write("binary-here", lines(5..40).replace('\n', "\n\0"));
     repository.remove("empty");
     repository.remove("to-link");
     std::os::unix::fs::symlink("target", repository.path("to-link")).unwrap();
