@@ -156,7 +156,7 @@ pub(crate) struct Stat {
 }
 
 /// A file as the work tree has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct WorkFile {
     pub(crate) mode: Mode,
     /// Id of the contents as git would store them; the commit of a submodule. `None` where it was
