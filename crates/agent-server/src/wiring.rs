@@ -56,3 +56,6 @@ async fn forward<E: Clone>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
