@@ -7,4 +7,4 @@ mod stat;
 mod tests;
 
 pub(crate) use listing::{Kind, Lister};
-pub(crate) use root::{Contents, PASS, Root, open_below};
+pub(crate) use root::{PASS, Root, open_below};

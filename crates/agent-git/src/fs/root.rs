@@ -6,7 +6,7 @@ use std::{
     io::{self, Read},
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::ffi::{OsStrExt, OsStringExt},
+        unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
 };
@@ -51,11 +51,6 @@ impl Root {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(CWD, path, flags, rustix::fs::Mode::empty())?;
         Ok(Self { directory, path: path.to_owned() })
-    }
-
-    /// The path that it was opened with.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// The path of something below.

@@ -123,11 +123,7 @@ impl WorkTree {
         self.take_deleted(look.index, &found.deleted);
         let verified = self.contents.verify(look, &found.suspects)?;
         self.take_verified(look.index, verified);
-        let new = std::mem::take(&mut found.nested);
-        if new.iter().cloned().collect::<BTreeSet<_>>() != round.ended {
-            self.nested_changes += 1;
-        }
-        self.nested.extend(new);
+        self.nested.extend(std::mem::take(&mut found.nested));
         let (files, left_out) = std::mem::take(&mut found.untracked).into_files();
         self.untracked.extend(files);
         self.take_levels(found);
@@ -155,6 +151,7 @@ impl WorkTree {
             !own.is_empty() && scene.index.at(own.start).version.mode == Mode::Submodule;
         if own.is_empty() {
             self.contents.forget(path);
+            self.tracked.remove(path);
         } else {
             self.untracked.remove(path);
             round.compare(self, own.start, stat.as_ref());
@@ -320,7 +317,7 @@ impl<'a> Round<'a> {
     /// Whether a directory above a path will be walked.
     fn is_covered(&self, path: &[u8]) -> bool {
         !self.directories.is_empty()
-            && ancestors(path).chain([path]).any(|above| self.directories.contains(above))
+            && ancestors(path).any(|above| self.directories.contains(above))
     }
 
     /// Stat of a path; no answer where nothing can be said and all is taken to be as it was.

@@ -51,7 +51,6 @@ pub(crate) struct WorkTree {
     left_out: u64,
     /// Untracked directories that are repositories of their own.
     nested: BTreeSet<Vec<u8>>,
-    nested_changes: u64,
     levels: Levels,
     contents: Contents,
     /// Whether all of the above is what the last scan found.
@@ -129,11 +128,6 @@ impl WorkTree {
         self.left_out
     }
 
-    /// Grows whenever an untracked directory became, or ceased to be, a repository of its own.
-    pub(crate) fn nested(&self) -> u64 {
-        self.nested_changes
-    }
-
     /// Whether the last scan looked at everything.
     pub(crate) fn was_whole(&self) -> bool {
         self.was_whole
@@ -171,11 +165,7 @@ impl WorkTree {
         let (files, left_out) = untracked.into_files();
         self.untracked = files.into_iter().collect();
         self.left_out = left_out;
-        let nested = std::mem::take(&mut found.nested).into_iter().collect();
-        if self.nested != nested {
-            self.nested_changes += 1;
-            self.nested = nested;
-        }
+        self.nested = std::mem::take(&mut found.nested).into_iter().collect();
         self.take_levels(found);
         self.is_complete = true;
         self.was_whole = true;

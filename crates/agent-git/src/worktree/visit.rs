@@ -1,11 +1,6 @@
 //! One directory of a walk: its entries of the index against its listing.
 
-use std::{
-    ffi::CStr,
-    ops::Range,
-    os::fd::{AsFd, BorrowedFd},
-    sync::Arc,
-};
+use std::{ffi::CStr, ops::Range, os::fd::BorrowedFd, sync::Arc};
 
 use agent_ignore::Sort;
 use rustix::{

@@ -2,4 +2,6 @@
 
 mod bench;
 mod needs_git;
+#[cfg(target_os = "linux")]
+mod needs_root;
 mod property;
