@@ -31,7 +31,9 @@ pub(super) fn compare(
         if entry.assume_unchanged {
             return Outcome::Same;
         }
-        if entry.skip_worktree && !(settings.sparse_checkout && is_present) {
+        // A file that should not be there and is, is not overlooked, unless that is expected.
+        let counts = settings.sparse_checkout && !settings.expects_files_outside && is_present;
+        if entry.skip_worktree && !counts {
             return Outcome::Same;
         }
     }

@@ -75,3 +75,27 @@ impl Untracked {
         (self.files, self.left_out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_very_many_files_the_first_by_path_are_kept_and_all_are_counted() {
+        let stat =
+            Stat { dev: 0, ino: 0, mode: 0, uid: 0, gid: 0, size: 0, mtime: (0, 0), ctime: (0, 0) };
+        let name = |number: usize| format!("{number:07}").into_bytes();
+        let mut halves = [Untracked::default(), Untracked::default()];
+        for number in (0..500_000).rev() {
+            halves[number % 2].push(name(number), stat);
+            assert!(halves[number % 2].files.len() < 2 * MAX_UNTRACKED);
+        }
+        let [mut all, other] = halves;
+        all.merge(other);
+        let (mut files, left_out) = all.into_files();
+        files.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        assert_eq!(left_out, 400_000);
+        assert_eq!(files.len(), MAX_UNTRACKED);
+        assert!(files.iter().enumerate().all(|(number, file)| file.0 == name(number)));
+    }
+}
