@@ -11,6 +11,8 @@
 //! Nothing is queued but the newest state of each repository, so a slow reader gets fewer and
 //! newer snapshots.
 
+mod changes;
+mod looks;
 mod notices;
 mod request;
 #[cfg(test)]
@@ -23,19 +25,18 @@ use std::{
     time::Duration,
 };
 
-use agent_api::{
-    AbsolutePath, GitChanges, GitServerMessage, RemovedRepository, RepositoryChange, Timestamp,
-    limits::{MAX_GIT_PATHS, MAX_GIT_REPOSITORIES, MAX_WEBSOCKET_MESSAGE_BYTES},
-};
+use agent_api::{AbsolutePath, GitServerMessage, Timestamp, limits::MAX_GIT_PATHS};
 use tokio::time::Instant;
 
+pub(super) use self::looks::Look;
 use self::{
+    changes::GATHER_TIME,
+    looks::Looks,
     notices::{Causes, Notices},
     request::Requests,
 };
 use super::{
     client::Order,
-    fit,
     subscriptions::{From, Subscriptions},
 };
 use crate::{
@@ -44,14 +45,12 @@ use crate::{
     tracker::{Outcome, Scope, State, Ticket},
 };
 
-/// Longest wait of a new snapshot for those of other repositories that may be changing too.
-const GATHER_TIME: Duration = Duration::from_millis(100);
 /// Longest wait of the first snapshots of a chat, or of a subscription, for each other.
 const FIRST_TIME: Duration = Duration::from_secs(10);
 /// Most refusals that wait for a reader; those beyond are not told one by one.
 const MAX_REFUSALS: usize = 64;
-/// Bytes of a `changes` message beside its repositories, at most.
-const ENVELOPE_BYTES: usize = 256;
+/// The place of the last refusal that is told.
+const LAST_REFUSAL: usize = MAX_REFUSALS - 1;
 
 /// This moment on both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -72,15 +71,6 @@ pub(super) trait Repositories {
     fn untrack(&mut self, root: &Path);
     /// Asks a followed repository for a scan that begins after this call.
     fn request(&mut self, root: &Path, scope: Scope) -> Ticket;
-}
-
-/// Paths to be looked up.
-#[derive(Debug)]
-pub(super) struct Look {
-    number: u64,
-    /// Whether it is about every path.
-    pub(super) is_whole: bool,
-    pub(super) paths: Vec<AbsolutePath>,
 }
 
 /// One connection.
@@ -111,21 +101,6 @@ struct Watched {
     causes: Causes,
     /// No path leads here any more, and the scan that will say whether it is gone.
     leaving: Option<Ticket>,
-}
-
-/// Which paths are to be looked up, and what was.
-#[derive(Debug, Default)]
-struct Looks {
-    /// Paths of the chat are not known yet; nothing is looked up before.
-    is_waiting: bool,
-    is_running: bool,
-    /// Number of the last look that was asked for.
-    asked: u64,
-    paths: Vec<AbsolutePath>,
-    unresolved: bool,
-    all: bool,
-    /// Number of the last look that was begun.
-    taken: u64,
 }
 
 impl Connection {
@@ -226,76 +201,6 @@ impl Connection {
         }
     }
 
-    /// Looks up again what leads to no repository.
-    pub(super) fn look_at_unresolved(&mut self) {
-        self.looks.unresolved = true;
-        self.looks.ask();
-    }
-
-    /// Looks up every path again.
-    pub(super) fn look_at_all(&mut self) {
-        self.looks.all = true;
-        self.looks.ask();
-    }
-
-    /// The paths that lead to no repository, in order.
-    pub(super) fn unresolved(&self) -> Vec<AbsolutePath> {
-        let mut paths = self.paths.unresolved();
-        paths.sort_unstable();
-        paths
-    }
-
-    /// The next paths to look up, if any; the caller answers with [`Connection::looked`].
-    pub(super) fn take_look(&mut self) -> Option<Look> {
-        let looks = &mut self.looks;
-        if looks.is_waiting || looks.is_running || looks.taken == looks.asked {
-            return None;
-        }
-        looks.is_running = true;
-        looks.taken = looks.asked;
-        let mut paths = std::mem::take(&mut looks.paths);
-        let unresolved = std::mem::take(&mut looks.unresolved);
-        let is_whole = std::mem::take(&mut looks.all);
-        if is_whole {
-            paths = self.paths.all();
-        } else if unresolved {
-            paths.extend(self.paths.unresolved());
-        }
-        Some(Look { number: self.looks.taken, is_whole, paths })
-    }
-
-    /// Takes the end of a look: for each path the repository that encloses it.
-    pub(super) fn looked(
-        &mut self,
-        look: &Look,
-        found: Vec<Option<Location>>,
-        repositories: &mut dyn Repositories,
-    ) {
-        self.looks.is_running = false;
-        let mut begun = BTreeMap::new();
-        let mut left = Vec::new();
-        let mut is_over_limit = false;
-        for (path, location) in look.paths.iter().zip(found) {
-            let found = location.is_some();
-            let followed =
-                location.filter(|location| self.watch(location, repositories, &mut begun));
-            is_over_limit |= found && followed.is_none();
-            left.extend(self.paths.lead(path, followed.as_ref().map(|found| &*found.root)));
-        }
-        // A path may have been dropped while it was looked up, and a later one may lead back.
-        left.extend(begun.keys().cloned());
-        for root in left {
-            if !self.paths.leads_to(&root) {
-                begun.remove(&root);
-                self.leave(&root, repositories);
-            }
-        }
-        if !is_over_limit {
-            self.notices.forget_limits();
-        }
-        self.requests.looked(look.number, &begun);
-    }
-
     /// Takes the newest state of a repository.
     pub(super) fn observe(
         &mut self,
@@ -309,7 +214,9 @@ impl Connection {
             return;
         }
         let has_new_inside = state.nested != watched.state.nested;
-        self.notices.of_state(root, &mut watched.causes, &state);
+        if state.completed >= watched.first {
+            self.notices.of_state(root, &mut watched.causes, &state);
+        }
         watched.state = state;
         if watched.leaving.is_some_and(|ticket| watched.state.completed >= ticket) {
             watched.leaving = None;
@@ -330,7 +237,9 @@ impl Connection {
         if let Some(changes) = self.changes(now) {
             return Some(GitServerMessage::Changes(changes));
         }
-        self.notices.pop().map(GitServerMessage::Notice)
+        // A client hears of a repository before it hears what is wrong with it.
+        let is_near = self.ready_since.is_some() || self.requests.release(now.instant).is_some();
+        if is_near { None } else { self.notices.pop().map(GitServerMessage::Notice) }
     }
 
     /// When [`Connection::poll`] may have a message although nothing else happens.
@@ -370,36 +279,6 @@ impl Connection {
         }
     }
 
-    /// Follows a repository if it is not yet; answers false where it would be one too many.
-    fn watch(
-        &mut self,
-        location: &Location,
-        repositories: &mut dyn Repositories,
-        begun: &mut BTreeMap<PathBuf, Ticket>,
-    ) -> bool {
-        let root = &location.root;
-        if let Some(watched) = self.watched.get_mut(root) {
-            watched.leaving = None;
-            return true;
-        }
-        if self.watched.len() >= MAX_GIT_REPOSITORIES {
-            self.notices.too_many_here();
-            return false;
-        }
-        if let Err(why) = repositories.track(location) {
-            self.notices.too_many_in_agent(why);
-            return false;
-        }
-        // One that is back before its removal was told has just changed.
-        let shown = self.gone.remove(root);
-        let first = repositories.request(root, Scope::Changed);
-        let causes = Causes::default();
-        let watched = Watched { state: State::default(), first, shown, causes, leaving: None };
-        self.watched.insert(root.clone(), watched);
-        begun.insert(root.clone(), first);
-        true
-    }
-
     fn removed(&mut self, root: &Path, repositories: &mut dyn Repositories) {
         let paths = self.paths.forget(root);
         self.looks.paths.extend(paths);
@@ -411,135 +290,10 @@ impl Connection {
         }
     }
 
-    /// Lets go of a repository that no path leads to: it is elsewhere or gone, and only a scan can
-    /// tell which.
-    fn leave(&mut self, root: &Path, repositories: &mut dyn Repositories) {
-        match self.watched.get_mut(root) {
-            Some(watched) if watched.shown.is_some() => {
-                watched.leaving = Some(repositories.request(root, Scope::Changed));
-            }
-            Some(_) => self.drop_silently(root, repositories),
-            None => {}
-        }
-    }
-
     fn drop_silently(&mut self, root: &Path, repositories: &mut dyn Repositories) {
         self.watched.remove(root);
         self.requests.forget(root);
         self.notices.forget(root);
         repositories.untrack(root);
-    }
-
-    fn changes(&mut self, now: Now) -> Option<GitChanges> {
-        let is_done = |root: &Path, ticket| {
-            self.watched.get(root).is_none_or(|watched| watched.state.completed >= ticket)
-        };
-        self.requests.settle(is_done);
-        let ready = self.ready(now.instant);
-        let is_due = self.requests.is_due();
-        if ready.is_empty() && !is_due {
-            self.ready_since = None;
-            return None;
-        }
-        if !is_due {
-            let since = *self.ready_since.get_or_insert(now.instant);
-            let may_change = |(root, watched): (&PathBuf, &Watched)| {
-                !watched.state.is_idle && !ready.iter().any(|(_, ready)| ready == root)
-            };
-            if now.instant < since + GATHER_TIME && self.watched.iter().any(may_change) {
-                return None;
-            }
-        }
-        let mut scanned_at = self.scanned_at;
-        if let Some(asked_at) = self.requests.take_answer() {
-            scanned_at = scanned_at.max(asked_at);
-        }
-        let changes = self.take(&ready, scanned_at, now);
-        self.scanned_at = changes.scanned_at;
-        Some(changes)
-    }
-
-    /// What differs from what was sent and need not wait, by what the client knows it by.
-    fn ready(&self, now: Instant) -> Vec<(String, PathBuf)> {
-        let differs = |(root, watched): &(&PathBuf, &Watched)| {
-            let is_held = || watched.shown.is_none() && self.requests.holds(root, now);
-            watched.differs() && !is_held()
-        };
-        let changed = self.watched.iter().filter(differs);
-        let changed = changed.map(|(root, watched)| (watched.repo_root(), root.clone()));
-        let gone = self.gone.iter();
-        let gone = gone.map(|(root, shown)| (shown.repository.repo_root.clone(), root.clone()));
-        let mut ready: Vec<_> = changed.chain(gone).collect();
-        ready.sort_unstable();
-        ready
-    }
-
-    /// As much of what is ready as a message holds.
-    fn take(
-        &mut self,
-        ready: &[(String, PathBuf)],
-        mut scanned_at: Timestamp,
-        now: Now,
-    ) -> GitChanges {
-        let mut room = MAX_WEBSOCKET_MESSAGE_BYTES - ENVELOPE_BYTES;
-        let mut repositories = Vec::new();
-        for (repo_root, root) in ready {
-            let Some(watched) = self.watched.get_mut(root) else {
-                let removed = RemovedRepository { repo_root: repo_root.clone() };
-                let bytes = fit::json_bytes(&removed) + 1;
-                if bytes > room {
-                    break;
-                }
-                room -= bytes;
-                self.gone.remove(root);
-                scanned_at = scanned_at.max(now.wall);
-                repositories.push(RepositoryChange::Removed(removed));
-                continue;
-            };
-            let Some(snapshot) = watched.state.snapshot.clone() else { continue };
-            let bytes = fit::json_bytes(&snapshot.repository) + 1;
-            let repository = if bytes <= room {
-                room -= bytes;
-                snapshot.repository.clone()
-            } else if repositories.is_empty() {
-                fit::shrink(&snapshot, std::mem::take(&mut room))
-            } else {
-                break;
-            };
-            scanned_at = scanned_at.max(watched.state.scanned_at.unwrap_or_default());
-            watched.shown = Some(snapshot);
-            repositories.push(RepositoryChange::Snapshot(Box::new(repository)));
-        }
-        if repositories.len() == ready.len() {
-            self.ready_since = None;
-        }
-        GitChanges { scanned_at, repositories }
-    }
-}
-
-/// The place of the last refusal that is told.
-const LAST_REFUSAL: usize = MAX_REFUSALS - 1;
-
-impl Watched {
-    /// Whether there is a snapshot that differs from what was sent.
-    fn differs(&self) -> bool {
-        match (&self.state.snapshot, &self.shown) {
-            _ if self.leaving.is_some() || self.state.completed < self.first => false,
-            (Some(found), Some(shown)) => !Arc::ptr_eq(found, shown) && found != shown,
-            (found, _) => found.is_some(),
-        }
-    }
-
-    fn repo_root(&self) -> String {
-        let snapshot = self.state.snapshot.as_ref();
-        snapshot.map_or_else(String::new, |snapshot| snapshot.repository.repo_root.clone())
-    }
-}
-
-impl Looks {
-    /// Notes that something is to be looked up; answers the number of the look that will have.
-    fn ask(&mut self) -> u64 {
-        self.asked += 1;
-        self.asked
     }
 }

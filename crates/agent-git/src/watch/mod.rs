@@ -35,6 +35,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(30);
 const CHEAP_LOOK: Duration = Duration::from_millis(30);
 /// Least time between looks because something happened where a repository may appear.
 const LOOKOUT_INTERVAL: Duration = Duration::from_millis(500);
+/// The same as a multiple of how long the last look took.
+const LOOKOUT_REST: u32 = 50;
 /// Paths of the chat that a connection may have beyond those of the store before it forgets what
 /// the store has dropped.
 const SPARE_PATHS: usize = 1000;
@@ -79,6 +81,8 @@ struct Outside {
     /// When something happened there and may be looked at.
     alarm: Option<Instant>,
     last_alarm: Option<Instant>,
+    /// How long the last look took.
+    took: Duration,
 }
 
 /// What a blocking thread came back with.
@@ -97,6 +101,7 @@ impl Git {
     /// # Errors
     ///
     /// [`Error::ShuttingDown`].
+    #[tracing::instrument(name = "git.watch_git", level = "debug", skip_all)]
     pub fn watch_git(&self, caller: &Caller, req: WatchGitRequest) -> Result<GitWatch, Error> {
         if self.shared.stop.is_cancelled() {
             return Err(Error::ShuttingDown);
@@ -241,6 +246,7 @@ impl GitWatch {
                 if lookout.is_some() {
                     self.outside.lookout = lookout;
                 }
+                self.outside.took = took;
                 if look.is_whole {
                     self.whole_look = took;
                 }
@@ -254,7 +260,8 @@ impl GitWatch {
     fn look_out(&mut self) {
         let paths = self.connection.unresolved();
         if paths.is_empty() {
-            self.outside = Outside { last_alarm: self.outside.last_alarm, ..Outside::default() };
+            let Outside { last_alarm, took, .. } = self.outside;
+            self.outside = Outside { last_alarm, took, ..Outside::default() };
         } else if paths != self.outside.paths {
             self.outside.paths = paths;
             self.outside.is_stale = true;
@@ -282,7 +289,8 @@ impl Outside {
     fn alarmed(&mut self) {
         // What happens until then is seen by the look.
         self.lookout = None;
-        let soonest = self.last_alarm.map(|last| last + LOOKOUT_INTERVAL);
+        let rest = LOOKOUT_INTERVAL.max(self.took * LOOKOUT_REST);
+        let soonest = self.last_alarm.map(|last| last + rest);
         self.alarm = soonest.max(Some(Instant::now()));
     }
 }
