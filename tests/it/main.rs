@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod full_disk;
+mod git;
 mod hostile;
 mod large;
 mod near_and_far;

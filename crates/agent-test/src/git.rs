@@ -3,9 +3,11 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 /// A work tree with its repository.
 ///
@@ -66,20 +68,38 @@ impl GitRepository {
     }
 
     /// Runs `git`, which may fail.
-    #[expect(clippy::disallowed_methods, reason = "a test is no capability of the agent")]
     pub fn try_git(&self, args: &[&str]) -> Output {
+        self.command(args).stdin(Stdio::null()).output().expect("git is installed")
+    }
+
+    /// Runs `git` with this as its input; it must succeed.
+    #[track_caller]
+    pub fn git_with_input(&self, args: &[&str], input: &[u8]) -> Vec<u8> {
+        let mut command = self.command(args);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("git is installed");
+        let mut stdin = child.stdin.take().expect("it is piped");
+        let output = thread::scope(|scope| {
+            scope.spawn(move || stdin.write_all(input));
+            child.wait_with_output().expect("git can be waited for")
+        });
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "git {args:?} in {}: {errors}", self.root.display());
+        output.stdout
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test is no capability of the agent")]
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("git");
         for name in UNWANTED {
             command.env_remove(name);
         }
+        command.args(args).current_dir(&self.root).envs(ENVIRONMENT).env("HOME", "/nonexistent");
         command
-            .args(args)
-            .current_dir(&self.root)
-            .envs(ENVIRONMENT)
-            .env("HOME", "/nonexistent")
-            .stdin(Stdio::null())
-            .output()
-            .expect("git is installed")
     }
 
     /// Writes a file and the directories it needs; replaces what is there.
@@ -123,15 +143,18 @@ const UNWANTED: [&str; 6] = [
 ];
 
 /// No configuration but the repository's, and the same commit ids in every run.
-const ENVIRONMENT: [(&str, &str); 14] = [
+const ENVIRONMENT: [(&str, &str); 16] = [
     ("LC_ALL", "C"),
     ("GIT_CONFIG_GLOBAL", "/dev/null"),
     ("GIT_CONFIG_NOSYSTEM", "1"),
     ("GIT_ATTR_NOSYSTEM", "1"),
-    ("GIT_CONFIG_COUNT", "1"),
+    ("GIT_CONFIG_COUNT", "2"),
     // Submodules of tests are local directories.
     ("GIT_CONFIG_KEY_0", "protocol.file.allow"),
     ("GIT_CONFIG_VALUE_0", "always"),
+    // Nothing goes on in the background.
+    ("GIT_CONFIG_KEY_1", "gc.auto"),
+    ("GIT_CONFIG_VALUE_1", "0"),
     ("GIT_TERMINAL_PROMPT", "0"),
     ("GIT_AUTHOR_NAME", "A"),
     ("GIT_AUTHOR_EMAIL", "a@example.com"),
