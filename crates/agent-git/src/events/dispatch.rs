@@ -54,7 +54,7 @@ impl Table {
     fn forget(&mut self, wd: i32, target: &Target) {
         let Some(owner) = self.owners.get_mut(&target.owner) else { return };
         match &target.purpose {
-            Purpose::Tree(path) if path.is_empty() => return self.lose(target.owner),
+            Purpose::Tree(path) if path.is_empty() => self.lose(target.owner),
             Purpose::Tree(path) => {
                 // The path may already lead to another directory.
                 if owner.tree.get(path) == Some(&wd) {
@@ -69,7 +69,7 @@ impl Table {
                 owner.pending.add_path(&join(path, b".git"));
                 owner.pending.add_nested();
             }
-            Purpose::Ancestor => return self.lose(target.owner),
+            Purpose::Ancestor => self.lose(target.owner),
             Purpose::Git(_) | Purpose::Lookout(_) => {
                 owner.fixed.retain(|_, (fixed, _)| *fixed != wd);
                 owner.pending.add_git();

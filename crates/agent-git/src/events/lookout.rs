@@ -14,7 +14,8 @@ use super::{
     table::{self, Purpose},
 };
 
-/// Directories watched by all lookouts of the agent together.
+/// Directories watched by all lookouts of the agent together; what is further away, or looked out
+/// for later, is found only by looking from time to time.
 const MAX_DIRECTORIES: usize = 1000;
 
 /// Waits for a `.git`, or a part of a path, to appear; gives its watches back when dropped.
@@ -23,7 +24,6 @@ pub(crate) struct Lookout {
     hub: Arc<Inner>,
     id: u32,
     pending: Arc<Pending>,
-    is_complete: bool,
 }
 
 impl Lookout {
@@ -36,7 +36,6 @@ impl Lookout {
         if let Some(owner) = table.owners.get_mut(&id) {
             owner.missing = missing;
         }
-        let mut is_complete = table.refusal().is_none() && wanted.len() <= room;
         let wanted = wanted
             .iter()
             .take(room)
@@ -45,8 +44,7 @@ impl Lookout {
         table.set_fixed(id, &wanted);
         table.settle();
         drop(table);
-        is_complete &= !pending.is_exhausted();
-        Self { hub, id, pending, is_complete }
+        Self { hub, id, pending }
     }
 
     /// Waits until a repository may have appeared; a false alarm is possible, and once is enough:
@@ -54,11 +52,6 @@ impl Lookout {
     pub(crate) async fn changed(&mut self) {
         self.pending.changed().await;
         self.pending.take();
-    }
-
-    /// Whether everything is watched; otherwise the paths must be looked at from time to time.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.is_complete
     }
 }
 

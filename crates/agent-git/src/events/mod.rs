@@ -21,7 +21,8 @@ mod pending;
 mod reader;
 mod registration;
 mod table;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::{

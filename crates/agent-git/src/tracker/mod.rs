@@ -35,7 +35,7 @@ use tokio::{
     time::Instant,
 };
 
-pub(crate) use trackers::{Config, Statistics, Trackers};
+pub(crate) use trackers::{Config, Trackers};
 
 use crate::{
     engine::{ScanError, Scanned},
@@ -160,11 +160,6 @@ impl Tracker {
     /// Top directory of the work tree.
     pub(crate) fn root(&self) -> &Path {
         &self.repository.location.root
-    }
-
-    /// Where the repository was found.
-    pub(crate) fn location(&self) -> &Location {
-        &self.repository.location
     }
 
     /// What is known, now and later. Closed after [`Outcome::Removed`] and at shutdown.

@@ -35,7 +35,7 @@ pub(super) struct Tools {
     pub(super) registration: Registration,
 }
 
-type Returned = (Tools, Result<Scanned, ScanError>);
+pub(super) type Returned = (Tools, Result<Scanned, ScanError>);
 
 /// A scan on its thread.
 pub(super) struct Running {
@@ -44,13 +44,8 @@ pub(super) struct Running {
     ends: Instant,
 }
 
-/// A scan that ended, or was given up.
-pub(super) enum Finished {
-    /// With its tools.
-    Returned(Tools, Result<Scanned, ScanError>),
-    /// The tools are lost.
-    Panicked,
-}
+/// A scan that ended: its tools and its result, which a panic loses.
+pub(super) struct Finished(pub(super) Option<Returned>);
 
 impl Running {
     /// Begins a scan of what `dirty` says and what events said before.
@@ -88,13 +83,7 @@ impl Running {
 
 impl Finished {
     fn new(joined: Result<Returned, JoinError>) -> Self {
-        match joined {
-            Ok((tools, result)) => Self::Returned(tools, result),
-            Err(error) => {
-                error!(%error, "a scan panicked");
-                Self::Panicked
-            }
-        }
+        Self(joined.inspect_err(|error| error!(%error, "a scan panicked")).ok())
     }
 }
 

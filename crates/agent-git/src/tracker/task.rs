@@ -143,12 +143,12 @@ impl Task {
     }
 
     fn finish(&mut self, mut scan: Scan, finished: Finished) {
-        let result = match finished {
-            Finished::Returned(tools, result) => {
+        let result = match finished.0 {
+            Some((tools, result)) => {
                 self.tools = Some(tools);
                 result.map_err(|error| failure(&error))
             }
-            Finished::Panicked => {
+            None => {
                 self.nested = self.state.borrow().nested + 1;
                 Err(Outcome::Failed("the scan failed unexpectedly".to_owned()))
             }

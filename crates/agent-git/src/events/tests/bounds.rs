@@ -174,6 +174,6 @@ fn bytes(hub: &Hub) -> usize {
     // Entries of an ordered map that was filled in order take twice their size; an allocation
     // is rounded up, and a shared one has two counters.
     let paths =
-        trees.map(|path| 2 * size_of::<(&[u8], i32)>() + (path.len() + 16 + 8 + 15) / 16 * 16);
+        trees.map(|path| 2 * size_of::<(&[u8], i32)>() + (path.len() + 16 + 8).div_ceil(16) * 16);
     watches + paths.sum::<usize>()
 }
