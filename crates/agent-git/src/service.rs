@@ -289,10 +289,11 @@ async fn find(path: PathBuf) -> Result<Location, Error> {
     }
 }
 
-/// The state after a scan that begins now.
+/// The state after a scan that begins now. Events say what it has to look at, and without events
+/// it is a whole one.
 async fn scan(tracker: &Tracker) -> Result<State, Error> {
     let mut states = tracker.states();
-    let ticket = tracker.request(Urgency::Now, Scope::Everything);
+    let ticket = tracker.request(Urgency::Now, Scope::Changed);
     let done = states.wait_for(|state| state.completed >= ticket).await;
     // Without an end of the scan the service ends.
     done.map(|state| state.clone()).map_err(|_| Error::ShuttingDown)
