@@ -6,10 +6,10 @@
 
 mod batch;
 mod environment;
+#[cfg(test)]
+mod needs_git;
 mod run;
 mod status;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use run::Program;
 
@@ -24,7 +24,7 @@ use crate::fs::Root;
 use crate::model::{Change, Head, Mode, ObjectId, Standing, Stat, Version, WorkFile};
 use crate::repository::{
     Abbreviations, AttributeFiles, Attributes, Location, Settings, Source, SourceError, User,
-    checked_out_commit,
+    branch_name, checked_out_commit,
 };
 
 use batch::Batch;
@@ -198,9 +198,13 @@ impl<'a> Command<'a> {
         mode: Mode,
         indexed: Option<Version>,
     ) -> Result<Option<ObjectId>, SourceError> {
-        let contents = match root.read(path, mode, MAX_GIT_FILE_BYTES) {
+        let mut read = root.read(path, mode, MAX_GIT_FILE_BYTES);
+        if matches!(read, Ok(None)) && mode == Mode::Link && !self.settings.symlinks {
+            // There the target of a link is the contents of a file.
+            read = root.read(path, Mode::File, MAX_GIT_FILE_BYTES);
+        }
+        let contents = match read {
             Ok(Some(contents)) => contents.bytes,
-            // Links in the place of files, as without `core.symlinks`, and files that grow.
             Ok(None) => return Ok(None),
             Err(error) if is_unreadable(&error) => return Ok(None),
             Err(error) => return Err(unread(path)(error)),
@@ -308,14 +312,18 @@ impl Source for Command<'_> {
 
     fn head(&mut self) -> Result<Head, SourceError> {
         let status = self.status()?;
-        // A branch may have this name too.
-        let detached = status.branch.as_deref() == Some(b"(detached)")
-            && self.runner.run_or(&["symbolic-ref", "--quiet", "HEAD"], 1)?.is_none();
-        let branch = status.branch.as_deref().filter(|_| !detached);
+        // A branch may have such a name too, and git shows refs outside of `refs/heads/` like it.
+        let is_in_doubt = status.branch.as_deref().is_none_or(|name| name.starts_with(b"("));
+        let branch = if is_in_doubt {
+            let name = self.runner.run_or(&["symbolic-ref", "--quiet", "HEAD"], 1)?;
+            name.map(|name| branch_name(name.trim_ascii_end()))
+        } else {
+            status.branch.as_deref().map(branch_name)
+        };
         Ok(Head {
-            branch: branch.map(|name| String::from_utf8_lossy(name).into_owned()),
+            detached: branch.is_none(),
+            branch,
             commit: status.commit,
-            detached,
             remote_origin: self.settings.remote_origin.clone(),
             upstream: status.upstream.clone(),
         })

@@ -144,9 +144,12 @@ impl Reader<'_> {
     fn read(&self, path: &[u8], mode: Mode) -> io::Result<Option<(Vec<u8>, Stat, bool)>> {
         let mut attempt = 1;
         loop {
-            let Some(read) = self.root.read(path, mode, MAX_GIT_FILE_BYTES)? else {
-                return Ok(None);
-            };
+            let mut read = self.root.read(path, mode, MAX_GIT_FILE_BYTES)?;
+            if read.is_none() && mode == Mode::Link && !self.source.settings().symlinks {
+                // There the target of a link is the contents of a file.
+                read = self.root.read(path, Mode::File, MAX_GIT_FILE_BYTES)?;
+            }
+            let Some(read) = read else { return Ok(None) };
             let is_whole = read.bytes.len() as u64 == read.stat.size
                 && self.root.stat(path)? == Some(read.stat);
             if is_whole || attempt == ATTEMPTS {

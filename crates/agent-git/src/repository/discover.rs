@@ -108,9 +108,10 @@ fn outside_git(path: &Path) -> PathBuf {
 fn real_directory(path: &Path) -> io::Result<PathBuf> {
     let mut denied = None;
     for candidate in path.ancestors() {
-        match candidate.canonicalize() {
-            Ok(real) if real.is_dir() => return Ok(real),
-            Ok(_) => {}
+        // Real paths are found step by step, so only that of the answer is asked for.
+        match candidate.metadata().map(|metadata| metadata.is_dir()) {
+            Ok(true) => return candidate.canonicalize(),
+            Ok(false) => {}
             // A loop of links, or a name that is too long, leads nowhere either.
             Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {}
             Err(error) => denied = denied.or(Some(error)),

@@ -21,7 +21,7 @@ impl Divergence {
 }
 
 /// Name of the branch that a ref is, or the whole name of another ref.
-pub(super) fn branch_name(name: &[u8]) -> String {
+pub(crate) fn branch_name(name: &[u8]) -> String {
     let short = name.strip_prefix(b"refs/heads/").unwrap_or(name);
     String::from_utf8_lossy(short).into_owned()
 }

@@ -9,6 +9,8 @@ mod error;
 mod head;
 mod kind;
 mod native;
+#[cfg(test)]
+mod needs_git;
 mod refs;
 mod settings;
 mod user;
@@ -18,7 +20,7 @@ pub(crate) use abbreviate::Abbreviations;
 pub(crate) use attributes::{AttributeFiles, Attributes};
 pub(crate) use discover::{Discovery, Location, discover, exists, git_dir_of, identity};
 pub(crate) use error::SourceError;
-pub(crate) use head::Divergence;
+pub(crate) use head::{Divergence, branch_name};
 pub(crate) use kind::{Kind, Reason, kind};
 pub(crate) use native::{Native, TreeEntry};
 pub(crate) use refs::checked_out_commit;
