@@ -14,10 +14,16 @@ pub(super) fn status(
     match (standing, old, new) {
         (Standing::Untracked, ..) => FileStatus::Untracked,
         (Standing::Conflicted, ..) => FileStatus::Conflicted,
+        // One that came or went has another commit checked out, too.
+        (Standing::Tracked, None | Some(Mode::Submodule), Some(Mode::Submodule))
+        | (Standing::Tracked, Some(Mode::Submodule), None)
+            if !is_renamed =>
+        {
+            FileStatus::Submodule
+        }
         (Standing::Tracked, None, _) => FileStatus::Added,
         (Standing::Tracked, Some(_), None) => FileStatus::Deleted,
         (Standing::Tracked, Some(_), Some(_)) if is_renamed => FileStatus::Renamed,
-        (Standing::Tracked, Some(Mode::Submodule), Some(Mode::Submodule)) => FileStatus::Submodule,
         (Standing::Tracked, Some(old), Some(new)) if !old.is_same_kind(new) => {
             FileStatus::TypeChanged
         }
@@ -38,9 +44,9 @@ mod tests {
         use Standing::{Conflicted as Unmerged, Tracked, Untracked as Unknown};
         let table = [
             (Tracked, None, Some(File), false, Added),
-            (Tracked, None, Some(Submodule), false, Added),
+            (Tracked, None, Some(Submodule), false, Sub),
             (Tracked, Some(Link), None, false, Deleted),
-            (Tracked, Some(Submodule), None, false, Deleted),
+            (Tracked, Some(Submodule), None, false, Sub),
             (Tracked, Some(File), Some(File), false, Modified),
             (Tracked, Some(File), Some(Executable), false, Modified),
             (Tracked, Some(Link), Some(Link), false, Modified),
