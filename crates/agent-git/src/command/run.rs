@@ -1,5 +1,6 @@
 //! Runs `git`: how it is started, read within bounds, and surely ended; not what it says.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -93,11 +94,12 @@ impl<'a> Runner<'a> {
     /// Takes the programs away from all filters that the repository configures.
     pub(super) fn disarm_filters(&mut self) -> Result<(), SourceError> {
         let names = self.run(&["config", "--list", "-z", "--name-only"])?;
-        let filters = names.split(|byte| *byte == 0).filter_map(|name| {
+        let filter = |name: &'_ [u8]| {
             let rest = name.strip_prefix(b"filter.")?;
-            Some(&rest[..memchr::memrchr(b'.', rest)?])
-        });
-        self.overrides.disarm(filters);
+            Some(rest[..memchr::memrchr(b'.', rest)?].to_vec())
+        };
+        let filters: BTreeSet<_> = names.split(|byte| *byte == 0).filter_map(filter).collect();
+        self.overrides.disarm(filters.iter().map(Vec::as_slice));
         Ok(())
     }
 

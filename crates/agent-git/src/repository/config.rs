@@ -92,12 +92,6 @@ impl Entries {
         self.last(name).map(|entry| entry.value.as_deref().unwrap_or_default())
     }
 
-    /// Every value of a name, in order.
-    pub(super) fn all(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
-        let named = self.0.iter().filter(move |entry| entry.name == name);
-        named.map(|entry| entry.value.as_deref().unwrap_or_default())
-    }
-
     /// Every name that begins with these bytes, without them, and its value.
     pub(super) fn below<'a>(
         &'a self,

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::config::Entries;
@@ -84,12 +84,6 @@ fn is_elsewhere(location: &Location) -> bool {
         && Entries::of_repository(&location.git_dir, &location.common_dir)
             .get("core.worktree")
             .is_some()
-}
-
-/// Device and inode of a git directory, which differ after it was made again in place.
-pub(crate) fn identity(location: &Location) -> io::Result<(u64, u64)> {
-    let metadata = location.git_dir.metadata()?;
-    Ok((metadata.dev(), metadata.ino()))
 }
 
 /// Whether an error says that a path leads nowhere.

@@ -18,11 +18,11 @@ mod wildmatch;
 
 pub(crate) use abbreviate::Abbreviations;
 pub(crate) use attributes::{AttributeFiles, Attributes};
-pub(crate) use discover::{Discovery, Location, discover, exists, git_dir_of, identity};
+pub(crate) use discover::{Discovery, Location, discover, exists, git_dir_of};
 pub(crate) use error::SourceError;
 pub(crate) use head::{Divergence, branch_name};
 pub(crate) use kind::{Kind, Reason, kind};
-pub(crate) use native::{Native, TreeEntry};
+pub(crate) use native::Native;
 pub(crate) use refs::checked_out_commit;
 pub(crate) use settings::Settings;
 pub(crate) use user::User;

@@ -247,5 +247,5 @@ fn object_id(id: Oid) -> ObjectId {
 
 /// Ids of another length name no object here.
 fn oid(id: ObjectId) -> Oid {
-    Oid::from_bytes(id.as_bytes()).unwrap_or_else(|_| Oid::ZERO_SHA1)
+    Oid::from_bytes(id.as_bytes()).unwrap_or(Oid::ZERO_SHA1)
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use super::*;
 
 /// A commit, and changes of every sort on top of it.
-fn change_much(repository: &GitRepository) {
+pub(super) fn change_much(repository: &GitRepository) {
     for name in
         ["staged", "edited", "both", "back", "gone", "unstaged", "mode", "type", "same", "x"]
     {

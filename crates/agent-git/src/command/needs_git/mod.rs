@@ -3,6 +3,7 @@
 mod changes;
 mod failures;
 mod hostile;
+mod sources;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

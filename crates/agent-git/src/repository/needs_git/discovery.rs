@@ -173,12 +173,10 @@ fn only_what_is_gone_does_not_exist() {
     let location = located(repository.root());
     repository.remove(".git/HEAD");
     assert!(exists(&location), "a damaged repository is there");
-    let before = identity(&location).unwrap();
     fs::rename(repository.path(".git"), place.path("old")).unwrap();
     assert!(!exists(&location));
     place.repository("r");
     assert!(exists(&location));
-    assert_ne!(identity(&location).unwrap(), before);
     fs::rename(place.path("r"), place.path("moved")).unwrap();
     assert!(!exists(&location));
 }
