@@ -9,7 +9,6 @@ use crate::{
     command::Command,
     diff::{Renderer, Rendering},
     index::Index,
-    model::Dirty,
     repository::{Reason, Settings, Source},
     worktree::{Look, WorkTree},
 };

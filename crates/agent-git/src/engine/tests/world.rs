@@ -13,10 +13,12 @@ use agent_exec::{Cgroups, Launcher};
 use agent_test::GitRepository;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     command::Program,
     engine::{Engine, ScanError, Scanned, Shared},
+    events::{Hub, Registration},
     fs::Root,
     model::{Dirty, NoWatching, Snapshot, Stat},
     repository::{Discovery, discover},
@@ -37,6 +39,8 @@ pub(super) struct World {
     /// For repositories that are read by the command line.
     runtime: Runtime,
     engine: Engine,
+    /// The real events, where they are used.
+    events: Option<(Hub, Registration)>,
     /// Everything in the work tree as it was at the last check.
     seen: BTreeMap<Vec<u8>, Stat>,
 }
@@ -52,7 +56,17 @@ impl World {
         let repository = make(&directory.path().canonicalize().unwrap().join("work"));
         let engine = engine(repository.root(), directory.path());
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        Self { repository, directory, runtime, engine, seen: BTreeMap::new() }
+        let seen = BTreeMap::new();
+        Self { repository, directory, runtime, engine, events: None, seen }
+    }
+
+    /// From now on what is dirty is what the system tells.
+    pub(super) fn use_events(&mut self) {
+        let _entered = self.runtime.enter();
+        let hub = Hub::new(10_000, TaskTracker::new(), CancellationToken::new());
+        let registration = hub.register(self.repository.root());
+        self.events = Some((hub, registration));
+        self.seen.clear();
     }
 
     pub(super) fn git(&self, args: &[&str]) -> Vec<u8> {
@@ -68,8 +82,32 @@ impl World {
         self.directory.path()
     }
 
-    /// Scans with what was touched since the last time, as events would say it.
+    /// Scans with what was touched since the last time.
     pub(super) fn scan(&mut self) -> Result<Scanned, ScanError> {
+        if self.events.is_some() { self.scan_by_events() } else { self.scan_by_stats() }
+    }
+
+    /// What was touched is what the system tells, as a tracker asks it.
+    fn scan_by_events(&mut self) -> Result<Scanned, ScanError> {
+        let _entered = self.runtime.enter();
+        let stop = AtomicBool::new(false);
+        let (hub, registration) = self.events.as_ref().unwrap();
+        registration.watch_git(&self.engine.git_directories());
+        hub.drain();
+        let mut dirty = registration.take();
+        dirty.all |= self.seen.is_empty();
+        self.seen.insert(Vec::new(), Stat::default());
+        let mut scanned = self.engine.scan(dirty, registration, &stop)?;
+        while registration.watch_git(&self.engine.git_directories()) {
+            let git = Dirty { git: true, ..Dirty::default() };
+            scanned = self.engine.scan(git, registration, &stop)?;
+        }
+        assert!(registration.exhausted().is_none());
+        Ok(scanned)
+    }
+
+    /// What was touched is what has another stat, as events would say it.
+    fn scan_by_stats(&mut self) -> Result<Scanned, ScanError> {
         let now = everything(self.repository.root());
         let mut dirty = Dirty { all: self.seen.is_empty(), ..Dirty::default() };
         let is_other = |path: &Vec<u8>| now.get(path) != self.seen.get(path);
@@ -148,7 +186,7 @@ impl World {
         }
         let alias = format!("alias.other=!GIT_INDEX_FILE='{}' git", copy.display());
         let with = ["--literal-pathspecs", "-c", &alias, "other"];
-        let add = [&with[..], &["add", "--intent-to-add", "--"], &paths].concat();
+        let add = [&with[..], &["add", "--sparse", "--intent-to-add", "--"], &paths].concat();
         if paths.is_empty() {
             return Vec::new();
         }
@@ -191,7 +229,7 @@ impl World {
             let status = match word[0] {
                 b'U' => continue,
                 _ if unmerged.contains(&path.as_slice()) => FileStatus::Conflicted,
-                b'M' if modules.contains(&path) => FileStatus::Submodule,
+                b'A' | b'M' | b'D' if modules.contains(&path) => FileStatus::Submodule,
                 b'A' => FileStatus::Added,
                 b'M' => FileStatus::Modified,
                 b'D' => FileStatus::Deleted,

@@ -1,5 +1,7 @@
 //! Situations, each scanned as it comes about.
 
+mod random;
+
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::world::World;
@@ -367,7 +369,7 @@ fn submodules_are_one_entry_when_their_commit_differs() {
     world.git(&["submodule", "add", "-q", &url, "sub"]);
     let found = world.check();
     let status: Vec<_> = found.repository.files.iter().map(|file| file.status.as_str()).collect();
-    assert_eq!(status, ["added", "added"]);
+    assert_eq!(status, ["added", "submodule"]);
     world.git(&["commit", "-qm", "submodule"]);
     assert_eq!(world.check().repository.files, []);
     let sub = agent_test::GitRepository::at(world.repository.path("sub"));
