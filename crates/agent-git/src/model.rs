@@ -250,9 +250,11 @@ pub(crate) trait Watching: Sync {
 }
 
 /// Watches nothing: for a scan of which nothing is kept.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoWatching;
 
+#[cfg(test)]
 impl Watching for NoWatching {
     fn watch(&self, _directory: &[u8]) {}
 

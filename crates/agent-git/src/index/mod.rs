@@ -87,7 +87,6 @@ pub(crate) struct Index {
     records: Vec<Record>,
     /// Ids of the directories whose entries are a tree's.
     trees: HashMap<Box<[u8]>, ObjectId>,
-    checksum: Option<ObjectId>,
     modified: (i64, u32),
 }
 
@@ -144,11 +143,6 @@ impl Index {
         self.modified
     }
 
-    /// The checksum at the end of the file; `None` if it was written without one.
-    pub(crate) fn checksum(&self) -> Option<ObjectId> {
-        self.checksum
-    }
-
     /// How many entries there are, counting each stage.
     pub(crate) fn len(&self) -> usize {
         self.records.len()
@@ -179,11 +173,6 @@ impl Index {
         let start = self.records.partition_point(|record| self.path_of(record) < path);
         let here = self.records[start..].iter().take_while(|record| self.path_of(record) == path);
         start..start + here.count()
-    }
-
-    /// The entries below a directory, in order; `b""` is the root and has all.
-    pub(crate) fn range(&self, directory: &[u8]) -> impl Iterator<Item = Entry<'_>> + Clone {
-        self.within(self.positions(directory))
     }
 
     /// Positions among [`Self::entries`] of the entries below a directory; `b""` is the root.

@@ -43,8 +43,7 @@ pub(super) fn parse(bytes: &[u8], format: ObjectFormat) -> Result<Index, IndexEr
         return Err(corrupt("its checksum does not match"));
     }
     let count = reader.u32()? as usize;
-    let mut index =
-        Index { format, checksum: (!checksum.is_null()).then_some(checksum), ..Index::default() };
+    let mut index = Index { format, ..Index::default() };
     let smallest = STAT + format.id_len() + 2;
     if count > (body.len() - HEADER) / smallest {
         return Err(corrupt("it has fewer entries than it says"));
