@@ -10,7 +10,7 @@ mod file;
 mod tests;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -68,7 +68,7 @@ struct Limits {
 
 #[derive(Debug, Default)]
 struct Disk {
-    /// Whether the directory was read.
+    /// Whether the directory could be read.
     is_open: bool,
     /// Number of the last recording.
     sequence: u64,
@@ -77,7 +77,7 @@ struct Disk {
     by_recording: BTreeSet<(u64, ChatId)>,
     /// Counts uses, for the order in which chats leave memory.
     uses: u64,
-    /// Whether the last write failed, which was logged.
+    /// Whether the disk refused the last time, which was logged.
     is_failing: bool,
 }
 
@@ -179,35 +179,42 @@ impl PathStore {
         self.directory.join(chat.to_string())
     }
 
-    /// Finds out which chats there are, once.
+    /// Finds out which chats there are, unless that is known.
     fn open(&self, disk: &mut Disk) {
-        if std::mem::replace(&mut disk.is_open, true) {
+        if disk.is_open {
             return;
         }
         match found(&self.directory) {
             Ok(found) => {
+                disk.is_open = true;
                 for (chat, last) in found {
                     disk.sequence = disk.sequence.max(last);
-                    disk.chats.insert(chat, Known { last, loaded: None });
-                    disk.by_recording.insert((last, chat));
+                    // One that was recorded before the directory could be read is newer.
+                    if let Entry::Vacant(unknown) = disk.chats.entry(chat) {
+                        unknown.insert(Known { last, loaded: None });
+                        disk.by_recording.insert((last, chat));
+                    }
                 }
             }
-            Err(error) => warn(&self.directory, "read", &error),
+            // It is tried again with the next use.
+            Err(error) => disk.note(&self.directory, "read", Err(error)),
         }
         self.drop_oldest(disk);
         self.chats.store(disk.chats.len(), Ordering::Relaxed);
     }
 
     fn record_for(&self, disk: &mut Disk, chat: ChatId, paths: &[AbsolutePath]) {
-        let first = disk.sequence + 1;
-        disk.sequence += paths.len() as u64;
+        // Its file may have higher numbers than the start has seen.
+        let last = self.load(disk, chat).chat.last();
+        let first = disk.sequence.max(last) + 1;
+        disk.sequence = first - 1 + paths.len() as u64;
         let recorded: Vec<_> = (first..).zip(paths).collect();
         let content = self.load(disk, chat);
         for (sequence, path) in &recorded {
             content.chat.record(*sequence, AbsolutePath::clone(path), self.limits.paths);
         }
         let written = self.write(&self.file(chat), content, &recorded);
-        disk.note(&self.directory, written);
+        disk.note(&self.directory, "write", written);
         disk.recorded(chat);
         self.drop_oldest(disk);
         self.unload_others(disk, chat);
@@ -308,11 +315,11 @@ impl Disk {
     }
 
     /// Logs the first failure of many.
-    fn note(&mut self, directory: &Path, written: io::Result<()>) {
-        match written {
+    fn note(&mut self, directory: &Path, action: &'static str, done: io::Result<()>) {
+        match done {
             Ok(()) => self.is_failing = false,
             Err(error) if !std::mem::replace(&mut self.is_failing, true) => {
-                warn(directory, "write", &error);
+                warn(directory, action, &error);
             }
             Err(_) => {}
         }

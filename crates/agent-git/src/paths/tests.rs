@@ -222,3 +222,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_file_whose_numbers_were_not_seen_at_the_start_takes_new_paths() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = PathStore::new(dir.path().to_owned());
+    store.record(&caller(1, &[]), &[path("/a"), path("/b")]);
+    // What a crash of the machine can leave: longer than where the last number is looked for.
+    let mut torn = fs::read(store.file(chat(1))).unwrap();
+    torn.extend_from_slice(&vec![0; 70_000]);
+    fs::write(store.file(chat(1)), torn).unwrap();
+    let store = PathStore::new(dir.path().to_owned());
+    let (_, seen) = store.paths_since(chat(1), 0);
+    store.record(&caller(1, &[]), &[path("/c")]);
+    assert_eq!(all(&store, 1), ["/a", "/b", "/c"]);
+    assert_eq!(store.paths_since(chat(1), seen).0, [path("/c")]);
+    assert_eq!(all(&PathStore::new(dir.path().to_owned()), 1), ["/a", "/b", "/c"]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_read_is_read_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = PathStore::new(dir.path().join("git"));
+    store.record(&caller(1, &[]), &[path("/a")]);
+    let away = dir.path().join("away");
+    fs::rename(&store.directory, &away).unwrap();
+    // No directory, which root could read whatever its mode.
+    fs::write(&store.directory, "").unwrap();
+    let store = PathStore::new(store.directory.clone());
+    assert!(all(&store, 1).is_empty());
+    fs::remove_file(&store.directory).unwrap();
+    fs::rename(&away, &store.directory).unwrap();
+    assert_eq!(all(&store, 1), ["/a"]);
+}
