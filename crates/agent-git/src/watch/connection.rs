@@ -148,7 +148,7 @@ impl Connection {
         for path in paths {
             self.paths.add(path, From::Store);
         }
-        self.looks.paths.extend_from_slice(paths);
+        self.looks.add(paths.iter().cloned());
         self.looks.is_waiting = false;
     }
 
@@ -162,7 +162,7 @@ impl Connection {
                     touched.push(root.to_owned());
                 }
                 Some(_) => {}
-                None => self.looks.paths.push(path.clone()),
+                None => self.looks.add([path.clone()]),
             }
         }
         self.looks.ask();
@@ -266,7 +266,7 @@ impl Connection {
                 repositories.request(root, Scope::Changed);
             }
         }
-        self.looks.paths.extend_from_slice(paths);
+        self.looks.add(paths.iter().cloned());
         let until = now.instant + FIRST_TIME;
         self.requests.push(self.looks.ask(), BTreeMap::new(), 1, now, Some(until));
     }
@@ -281,7 +281,7 @@ impl Connection {
 
     fn removed(&mut self, root: &Path, repositories: &mut dyn Repositories) {
         let paths = self.paths.forget(root);
-        self.looks.paths.extend(paths);
+        self.looks.add(paths);
         self.looks.ask();
         let shown = self.watched.get(root).and_then(|watched| watched.shown.clone());
         self.drop_silently(root, repositories);

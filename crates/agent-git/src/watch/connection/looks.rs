@@ -5,13 +5,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use agent_api::{AbsolutePath, limits::MAX_GIT_REPOSITORIES};
+use agent_api::{
+    AbsolutePath,
+    limits::{MAX_GIT_PATHS, MAX_GIT_REPOSITORIES},
+};
 
 use super::{Connection, Repositories, Watched, notices::Causes};
 use crate::{
     repository::Location,
     tracker::{Scope, State, Ticket},
 };
+
+/// More paths than this that wait for a look, many of them twice, are all paths: a client may ask
+/// faster than the disk answers.
+const MAX_WAITING: usize = 2 * MAX_GIT_PATHS;
 
 /// Paths to be looked up.
 #[derive(Debug)]
@@ -30,6 +37,7 @@ pub(super) struct Looks {
     pub(super) is_running: bool,
     /// Number of the last look that was asked for.
     pub(super) asked: u64,
+    /// At most [`MAX_WAITING`].
     pub(super) paths: Vec<AbsolutePath>,
     pub(super) unresolved: bool,
     pub(super) all: bool,
@@ -152,6 +160,20 @@ impl Connection {
 }
 
 impl Looks {
+    /// Notes paths of the connection that are to be looked up.
+    pub(super) fn add(&mut self, paths: impl IntoIterator<Item = AbsolutePath>) {
+        for path in paths {
+            if self.paths.len() >= MAX_WAITING {
+                self.all = true;
+            }
+            if self.all {
+                self.paths = Vec::new();
+                return;
+            }
+            self.paths.push(path);
+        }
+    }
+
     /// Notes that something is to be looked up; answers the number of the look that will have.
     pub(super) fn ask(&mut self) -> u64 {
         self.asked += 1;

@@ -176,3 +176,22 @@ fn the_enclosing_repository_is_found_when_the_inner_one_is_removed() {
     bench.scanned("/a", "1");
     bench.tells(&["[/a=1 -/a/in]"]);
 }
+
+#[test]
+fn what_waits_for_a_look_is_bounded_however_often_it_is_asked_for() {
+    let mut bench = Bench::new(false, &["/a"]);
+    let paths: Vec<String> = (0..1000).map(|count| format!("/a/{count}")).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    bench.subscribe(&paths[..1]);
+    let first = bench.connection.take_look().unwrap();
+    for _ in 0..50 {
+        bench.subscribe(&paths);
+    }
+    bench.connection.looked(&first, vec![None], &mut bench.fake);
+    assert_eq!(bench.look(), 1000);
+    bench.scanned("/a", "1");
+    // Fifty-one subscriptions, fifty-one answers.
+    let told: Vec<String> = (0..51).map(|_| bench.told()).collect();
+    assert_eq!((told[0].as_str(), told[50].as_str()), ("[/a=1]", "[]"));
+    bench.tells(&[]);
+}
