@@ -234,20 +234,25 @@ impl Git {
 
     /// Scans the repository of a path.
     async fn scanned(&self, path: PathBuf) -> Result<State, Error> {
-        let location = find(path).await?;
+        let ends = tokio::time::Instant::now() + STATUS_TIMEOUT;
+        let limit = STATUS_TIMEOUT;
+        // A file system may not answer at all.
+        let found = tokio::time::timeout_at(ends, find(path.clone())).await;
+        let location = found.map_err(|_| Error::Timeout { root: path, limit })??;
         let root = location.root.clone();
         let max = self.shared.max_repositories;
         let tracker = self.shared.trackers.track(location);
         let tracker = tracker.map_err(|_| Error::TooManyRepositories { max })?;
-        let scan = tokio::time::timeout(STATUS_TIMEOUT, scan(&tracker)).await;
+        let scanned = tokio::time::timeout_at(ends, scan(&tracker)).await;
         self.shared.trackers.linger(&tracker);
-        let timeout = |_| Error::Timeout { root: root.clone(), limit: STATUS_TIMEOUT };
-        let state = scan.map_err(timeout)??;
+        let Ok(state) = scanned else { return Err(Error::Timeout { root, limit }) };
+        let state = state?;
         match state.outcome {
             Outcome::Ok => Ok(state),
             Outcome::Removed => Err(Error::NotARepository { path: root }),
             Outcome::Unsupported(why) => Err(Error::Unsupported { root, why }),
             Outcome::Failed(why) => Err(Error::Scan { root, why }),
+            Outcome::TooLong => Err(Error::Timeout { root, limit }),
             Outcome::Never => unreachable!("the scan is completed"),
         }
     }

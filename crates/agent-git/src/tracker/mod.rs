@@ -11,6 +11,7 @@
 //! What is found is not interpreted here, and nothing is sent to anyone: whoever follows a
 //! repository sees its [`State`].
 
+mod places;
 mod run;
 mod task;
 #[cfg(test)]
@@ -101,10 +102,25 @@ pub(crate) enum Outcome {
     Ok,
     /// It failed and is repeated; the chain of causes in one line.
     Failed(String),
+    /// It took longer than 60 seconds, and is repeated as soon as it has stopped.
+    TooLong,
     /// The format cannot be read; why.
     Unsupported(String),
     /// The repository is gone, and so is the tracker.
     Removed,
+}
+
+impl Outcome {
+    /// Why a scan failed that will be repeated, as a sentence for a person.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match self {
+            Self::Failed(why) => Some(why.clone()),
+            Self::TooLong => {
+                Some(format!("the scan took longer than {} seconds", run::MAX_SCAN.as_secs()))
+            }
+            Self::Never | Self::Ok | Self::Unsupported(_) | Self::Removed => None,
+        }
+    }
 }
 
 /// What is known of a repository.

@@ -75,9 +75,9 @@ impl Running {
         in_time.ok().map(Finished::new)
     }
 
-    /// Waits for a scan that has been told to stop.
-    pub(super) async fn give_up(self) -> Finished {
-        Finished::new(self.thread.await)
+    /// Waits for a scan that has been told to stop. Cancel-safe until it has ended.
+    pub(super) async fn stopped(&mut self) -> Finished {
+        Finished::new((&mut self.thread).await)
     }
 }
 
@@ -94,11 +94,12 @@ fn scan(
     stop: &AtomicBool,
 ) -> Result<Scanned, ScanError> {
     let Tools { engine, registration } = tools;
-    watch_git(engine.as_ref(), registration);
+    let has_new = watch_git(engine.as_ref(), registration);
     // What was written before the scan began is dirty after this.
     hub.drain();
     let mut dirty = registration.take();
     dirty.all |= everything;
+    dirty.git |= has_new;
     let mut result = engine.scan(dirty, registration, stop)?;
     for _ in 0..MAX_FOLLOWING {
         // The first scan finds out which directories matter, and what happened in them meanwhile
@@ -124,14 +125,9 @@ pub(super) fn outcome(error: &ScanError) -> Outcome {
     match error {
         ScanError::Removed => Outcome::Removed,
         ScanError::Unsupported { why } => Outcome::Unsupported(why.clone()),
-        ScanError::Stopped => too_long(),
+        ScanError::Stopped => Outcome::TooLong,
         ScanError::Failed { .. } => Outcome::Failed(chain(error)),
     }
-}
-
-/// The time was up.
-pub(super) fn too_long() -> Outcome {
-    Outcome::Failed(format!("the scan took longer than {} seconds", MAX_SCAN.as_secs()))
 }
 
 fn chain(error: &dyn Error) -> String {

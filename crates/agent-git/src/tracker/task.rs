@@ -14,7 +14,7 @@ use tokio::{
 use tracing::{debug, info};
 
 use super::{
-    Outcome, Repository, State, Ticket,
+    Outcome, Repository, Scope, State, Ticket, Urgency,
     run::{self, Finished, Running, Tools},
     timing::{Ended, Step, Timing},
     trackers::{Removal, Shared},
@@ -111,10 +111,13 @@ impl Task {
 
     async fn scan(&mut self, whole: bool, retry: bool) {
         let shared = Arc::clone(&self.shared);
-        let permit = tokio::select! {
-            permit = shared.scans.acquire() => permit,
+        let place = tokio::select! {
+            place = shared.places.take() => place,
             () = shared.stop.cancelled() => return,
         };
+        if self.repository.handles.load(Ordering::Acquire) == 0 {
+            return; // Nobody waits for it any more.
+        }
         if retry {
             self.tools().registration.retry();
             self.timing.retried();
@@ -127,19 +130,46 @@ impl Task {
         let began_at = Timestamp::from(SystemTime::now());
         let scan = Scan { ticket, began: Instant::now(), began_at, was_whole: false };
         let mut running = Running::begin(shared.hub.clone(), tools, whole || everything);
-        let finished = match running.finish(&shared.stop).await {
-            Some(finished) => {
-                drop(permit);
-                finished
-            }
+        let finished = tokio::select! {
+            finished = running.finish(&shared.stop) => finished,
+            never = place.keep() => match never {},
+        };
+        let finished = match finished {
+            Some(finished) => finished,
             None => {
                 // Said now, although the thread may hang in the system a while longer.
-                self.publish(&scan, Err(run::too_long()));
-                drop(permit);
-                running.give_up().await
+                self.publish(&scan, Err(Outcome::TooLong));
+                self.give_up(&mut running).await
             }
         };
         self.finish(scan, finished);
+    }
+
+    /// Waits for a scan that has been told to stop. What is asked for meanwhile is answered by the
+    /// same failure, and done afterwards.
+    async fn give_up(&mut self, running: &mut Running) -> Finished {
+        let repository = Arc::clone(&self.repository);
+        let mut is_asked = false;
+        loop {
+            tokio::select! {
+                finished = running.stopped() => {
+                    if is_asked {
+                        let mut requests = repository.requests.lock();
+                        requests.add(Urgency::Soon, Scope::Everything, Instant::now());
+                    }
+                    return finished;
+                }
+                () = repository.news.notified() => {}
+            }
+            let mut requests = repository.requests.lock();
+            if requests.is_empty() {
+                continue;
+            }
+            let (ticket, _) = requests.begin();
+            drop(requests);
+            is_asked = true;
+            self.state.send_modify(|state| state.completed = ticket);
+        }
     }
 
     fn finish(&mut self, mut scan: Scan, finished: Finished) {
@@ -164,7 +194,7 @@ impl Task {
             at: now,
             took: now - scan.began,
             was_whole: scan.was_whole,
-            failed: matches!(result, Err(Outcome::Failed(_))),
+            failed: matches!(&result, Err(outcome) if outcome.failure().is_some()),
             is_polling,
         });
         if is_dirty {

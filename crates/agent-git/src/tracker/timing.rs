@@ -37,6 +37,11 @@ impl Requests {
         Ticket(self.begun + 1)
     }
 
+    /// Whether nothing was asked for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.since.is_none()
+    }
+
     /// A scan begins: its number, and whether everything was asked for.
     pub(super) fn begin(&mut self) -> (Ticket, bool) {
         let everything = self.everything;
@@ -131,7 +136,7 @@ impl Timing {
 
     /// Whether a scan is asked for or something is dirty.
     pub(super) fn is_due(&self, requests: &Requests) -> bool {
-        self.event.is_some() || requests.since.is_some()
+        self.event.is_some() || !requests.is_empty()
     }
 
     /// A scan ended.

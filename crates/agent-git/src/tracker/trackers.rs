@@ -13,21 +13,21 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::{
-    sync::{Notify, Semaphore, watch},
+    sync::{Notify, watch},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, info_span};
 
-use super::{Make, Outcome, Repository, State, TooMany, Tracker, task, timing::Requests};
+use super::{
+    Make, Outcome, Repository, State, TooMany, Tracker, places::Places, task, timing::Requests,
+};
 use crate::{events::Hub, repository::Location};
 
 /// How long a repository is kept after a single question.
 const LINGER: Duration = Duration::from_secs(60);
 /// At most this many are kept so; the one asked about longest ago goes first.
 const MAX_LINGERING: usize = 16;
-/// Scans of all repositories that run at once.
-const MAX_SCANS: usize = 4;
 
 /// Bounds.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,7 @@ pub(super) struct Shared {
     config: Config,
     pub(super) hub: Hub,
     pub(super) make: Make,
-    pub(super) scans: Semaphore,
+    pub(super) places: Places,
     tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     map: Mutex<Map>,
@@ -78,9 +78,9 @@ impl Trackers {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        let scans = Semaphore::new(MAX_SCANS);
+        let places = Places::default();
         let map = Mutex::new(Map::default());
-        let shared = Shared { config, hub, make, scans, tasks, stop, map };
+        let shared = Shared { config, hub, make, places, tasks, stop, map };
         Self { shared: Arc::new(shared) }
     }
 

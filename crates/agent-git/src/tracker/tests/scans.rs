@@ -152,7 +152,9 @@ async fn a_scan_of_a_minute_is_cut() {
     assert_eq!(*world.script.running.borrow(), 1);
     advance(2 * SECOND).await;
     let state = completed(&tracker, ticket).await;
-    assert_eq!(state.outcome, Outcome::Failed("the scan took longer than 60 seconds".to_owned()));
+    assert_eq!(state.outcome, Outcome::TooLong);
+    let why = state.outcome.failure();
+    assert_eq!(why.as_deref(), Some("the scan took longer than 60 seconds"));
     running.wait_for(|running| *running == 0).await.unwrap();
     world.script.say(Answer::Snapshot);
     wait_for(&tracker, |state| state.outcome == Outcome::Ok).await;
@@ -219,6 +221,7 @@ async fn at_most_four_scans_run_at_once() {
     let world = World::new();
     world.script.say(Answer::Wait);
     let trackers: Vec<Tracker> = (0..7).map(|count| world.track(&format!("{count}"))).collect();
+    let unwanted = world.track("unwanted");
     let tickets: Vec<Ticket> =
         trackers.iter().map(|tracker| tracker.request(Urgency::Now, Scope::Changed)).collect();
     let mut running = world.script.running.subscribe();
@@ -228,11 +231,56 @@ async fn at_most_four_scans_run_at_once() {
         tokio::task::yield_now().await;
     }
     assert_eq!(*world.script.running.borrow(), 4);
+    // It waits for its turn and is not needed any more when that comes.
+    unwanted.request(Urgency::Now, Scope::Changed);
+    tokio::task::yield_now().await;
+    let mut unwanted_states = unwanted.states();
+    drop(unwanted);
     world.script.say(Answer::Snapshot);
     for (tracker, ticket) in trackers.iter().zip(tickets) {
         completed(tracker, ticket).await;
     }
+    assert!(unwanted_states.wait_for(|_| false).await.is_err());
     let roots: std::collections::HashSet<_> =
         world.scans().into_iter().map(|scan| scan.root).collect();
     assert_eq!(roots.len(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scans_that_take_long_hold_up_no_others() {
+    let world = World::new();
+    world.script.say(Answer::Wait);
+    let stuck: Vec<Tracker> = (0..8).map(|count| world.track(&format!("{count}"))).collect();
+    for tracker in &stuck {
+        tracker.request(Urgency::Now, Scope::Changed);
+    }
+    let mut running = world.script.running.subscribe();
+    running.wait_for(|running| *running == 4).await.unwrap();
+    advance(SECOND).await;
+    running.wait_for(|running| *running == 8).await.unwrap();
+    advance(SECOND).await;
+    let other = world.track("other");
+    other.request(Urgency::Now, Scope::Changed);
+    running.wait_for(|running| *running == 9).await.unwrap();
+    world.script.say(Answer::Snapshot);
+    wait_for(&other, |state| state.outcome == Outcome::Ok).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_of_a_scan_that_does_not_stop_is_answered_and_done_later() {
+    let world = World::new();
+    let tracker = world.track("a");
+    world.script.say(Answer::Wait);
+    let first = tracker.request(Urgency::Now, Scope::Changed);
+    let mut running = world.script.running.subscribe();
+    running.wait_for(|running| *running == 1).await.unwrap();
+    advance(61 * SECOND).await;
+    assert_eq!(completed(&tracker, first).await.outcome, Outcome::TooLong);
+    let second = tracker.request(Urgency::Soon, Scope::Everything);
+    assert_eq!(completed(&tracker, second).await.outcome, Outcome::TooLong);
+    assert_eq!(*running.borrow(), 1);
+    world.script.say(Answer::Snapshot);
+    wait_for(&tracker, |state| state.completed > second).await;
+    assert_eq!(tracker.states().borrow().outcome, Outcome::Ok);
+    assert!(world.scans()[1].dirty.all);
 }

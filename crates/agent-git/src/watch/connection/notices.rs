@@ -34,18 +34,20 @@ impl Notices {
                 causes.failures.clear();
                 causes.unsupported = None;
             }
-            Outcome::Failed(why) if !causes.failures.contains(why) => {
-                causes.failures.push_back(why.clone());
-                if causes.failures.len() > MAX_FAILURES {
-                    causes.failures.pop_front();
-                }
-                self.push(GitNoticeCode::ScanFailed, why.clone(), Some(root));
-            }
             Outcome::Unsupported(why) if causes.unsupported.as_ref() != Some(why) => {
                 causes.unsupported = Some(why.clone());
                 self.push(GitNoticeCode::UnsupportedRepository, why.clone(), Some(root));
             }
             _ => {}
+        }
+        if let Some(why) = state.outcome.failure()
+            && !causes.failures.contains(&why)
+        {
+            causes.failures.push_back(why.clone());
+            if causes.failures.len() > MAX_FAILURES {
+                causes.failures.pop_front();
+            }
+            self.push(GitNoticeCode::ScanFailed, why, Some(root));
         }
         if causes.polling != state.polling {
             causes.polling.clone_from(&state.polling);
