@@ -61,10 +61,38 @@ fn read_file(path: &Path, format: ObjectFormat) -> io::Result<(Stamp, Result<Ind
         return Ok((Stamp { file: None, read_at }, Ok(Index::empty())));
     };
     let file_and_checksum = Some((stat, checksum(&file, &stat, format)?));
-    let mut bytes = Vec::with_capacity(stat.size.min(MAX_INDEX_BYTES as u64) as usize + 1);
-    file.by_ref().take(MAX_INDEX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    let index = Index::parse(&bytes, format).map(|index| index.with_modified(stat.mtime));
+    let bytes = read_whole(&mut file, &stat)?;
+    let index = match Index::parse(&bytes, format) {
+        Ok(index) => put_together(index, path, format)?,
+        Err(error) => Err(error),
+    };
+    let index = index.map(|index| index.with_modified(stat.mtime));
     Ok((Stamp { file: file_and_checksum, read_at }, index))
+}
+
+/// Adds the entries of the shared index, if this one is split.
+///
+/// Git would touch the file of the shared index to say that it is in use.
+fn put_together(
+    mut index: Index,
+    path: &Path,
+    format: ObjectFormat,
+) -> io::Result<Result<Index, IndexError>> {
+    let Some(link) = index.take_link() else { return Ok(Ok(index)) };
+    let shared = path.with_file_name(format!("sharedindex.{}", link.shared));
+    let missing = IndexError::Corrupt { what: "the shared index is missing" };
+    let Some((mut file, stat)) = open(&shared)? else { return Ok(Err(missing)) };
+    if checksum(&file, &stat, format)? != link.shared {
+        return Ok(Err(IndexError::Corrupt { what: "the shared index is another one" }));
+    }
+    let shared = Index::parse(&read_whole(&mut file, &stat)?, format);
+    Ok(shared.and_then(|shared| index.join(&link, &shared)))
+}
+
+fn read_whole(file: &mut File, stat: &Stat) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(stat.size.min(MAX_INDEX_BYTES as u64) as usize + 1);
+    file.take(MAX_INDEX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn failed(error: io::Error) -> ScanError {

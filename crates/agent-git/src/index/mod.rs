@@ -7,10 +7,13 @@ mod listing;
 #[cfg(test)]
 mod needs_git;
 mod parse;
+mod split;
 #[cfg(test)]
 mod tests;
 
 use std::{cmp::Ordering, collections::HashMap, ops::Range};
+
+pub(crate) use split::Link;
 
 use thiserror::Error;
 
@@ -28,9 +31,6 @@ pub(crate) enum IndexError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// Most entries are in another file.
-    #[error("the index is split")]
-    Split,
     /// Whole directories are single entries.
     #[error("the index is sparse")]
     Sparse,
@@ -87,6 +87,8 @@ pub(crate) struct Index {
     records: Vec<Record>,
     /// Ids of the directories whose entries are a tree's.
     trees: HashMap<Box<[u8]>, ObjectId>,
+    /// Where most entries are, of a split index that was not put together yet.
+    link: Option<Link>,
     modified: (i64, u32),
 }
 
@@ -114,6 +116,20 @@ impl Index {
     /// [`IndexError`], and nothing worse for any bytes.
     pub(crate) fn parse(bytes: &[u8], format: ObjectFormat) -> Result<Self, IndexError> {
         parse::parse(bytes, format)
+    }
+
+    /// Takes out what a split index says of the shared one; [`Self::join`] wants it back.
+    pub(crate) fn take_link(&mut self) -> Option<Link> {
+        self.link.take()
+    }
+
+    /// Puts a split index and the shared one together.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::Corrupt`] when they do not fit.
+    pub(crate) fn join(self, link: &Link, shared: &Self) -> Result<Self, IndexError> {
+        split::join(self, link, shared)
     }
 
     /// Reads the output of `git ls-files --stage -z`. There is no stat data in it, so every file is

@@ -64,9 +64,18 @@ fn described(entry: &Entry<'_>) -> String {
     )
 }
 
+/// Reads the index, and the shared one where it is split.
+fn read(format: ObjectFormat, repository: &GitRepository) -> (Index, bool) {
+    let mut index = Index::parse(&bytes(repository), format).unwrap();
+    let Some(link) = index.take_link() else { return (index, false) };
+    let shared = fs::read(repository.path(format!(".git/sharedindex.{}", link.shared))).unwrap();
+    let shared = Index::parse(&shared, format).unwrap();
+    (index.join(&link, &shared).unwrap(), true)
+}
+
 #[track_caller]
 fn check(format: ObjectFormat, repository: &GitRepository) -> Index {
-    let index = Index::parse(&bytes(repository), format).unwrap();
+    let (index, _) = read(format, repository);
     let found: String = index.entries().map(|entry| described(&entry)).collect();
     let expected = repository.git(&["ls-files", "--stage", "--debug", "-z"]);
     let expected = plain(&String::from_utf8_lossy(&expected));
@@ -77,11 +86,12 @@ fn check(format: ObjectFormat, repository: &GitRepository) -> Index {
     index
 }
 
-/// Without the bit of the flags that says only that more flags follow.
+/// Without the bits of the flags that say only that more flags follow, and that the entry replaces
+/// one of the shared index.
 fn plain(listing: &str) -> String {
     let line = |line: &str| match line.split_once("flags: ") {
         Some((before, flags)) => {
-            let flags = u32::from_str_radix(flags, 16).unwrap_or(0) & !0x4000;
+            let flags = u32::from_str_radix(flags, 16).unwrap_or(0) & !0x0800_4000;
             format!("{before}flags: {flags:x}\n")
         }
         None => format!("{line}\n"),
@@ -103,6 +113,32 @@ fn every_version_of_either_format_is_read_as_git_reads_it() {
         assert_eq!(index.tree_id(b"").map(|id| id.to_string()), Some(tree));
         let tree = repository.text(&["rev-parse", "HEAD:d3/e"]);
         assert_eq!(index.tree_id(b"d3/e").map(|id| id.to_string()), Some(tree));
+    }
+}
+
+#[test]
+fn a_split_index_is_read_as_git_reads_it() {
+    for (format, name) in [(ObjectFormat::Sha1, "sha1"), (ObjectFormat::Sha256, "sha256")] {
+        let (_directory, repository) = repository(name);
+        repository.git(&["config", "core.splitIndex", "true"]);
+        // Few changes stay apart from the shared index whatever their number.
+        repository.git(&["config", "splitIndex.maxPercentChange", "100"]);
+        repository.git(&["update-index", "--split-index"]);
+        let path = |number: u32| format!("d{}/e/file-{number}.txt", number % 7);
+        for round in 0..12_u32 {
+            repository.write(path(round * 3), format!("round {round}\n"));
+            repository.write(format!("new/{round}"), "new\n");
+            repository.git(&["add", &path(round * 3), "new"]);
+            repository.git(&["rm", "-q", "-f", "--cached", &path(round * 3 + 1)]);
+            if round % 4 == 3 {
+                repository.git(&["add", &path(round * 3 - 2)]);
+                repository.git(&["rm", "-q", "-f", "--cached", &format!("new/{}", round - 1)]);
+            }
+            check(format, &repository);
+            assert!(read(format, &repository).1, "it is still split");
+        }
+        repository.git(&["update-index", "--no-split-index"]);
+        check(format, &repository);
     }
 }
 

@@ -4,7 +4,7 @@ use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
 use super::{
-    ASSUME_UNCHANGED, INTENT_TO_ADD, Index, IndexError, IndexStat, MAX_INDEX_BYTES, Record,
+    ASSUME_UNCHANGED, INTENT_TO_ADD, Index, IndexError, IndexStat, Link, MAX_INDEX_BYTES, Record,
     SKIP_WORKTREE,
 };
 use crate::model::{Mode, ObjectFormat, ObjectId};
@@ -58,7 +58,8 @@ pub(super) fn parse(bytes: &[u8], format: ObjectFormat) -> Result<Index, IndexEr
     }
     index.paths.shrink_to_fit();
     extensions(&mut reader, &mut index)?;
-    if index.records.first().is_some_and(|first| first.path_len == 0) {
+    let has_path = index.records.first().is_none_or(|first| first.path_len > 0);
+    if index.link.is_none() && !has_path {
         return Err(corrupt("an entry has no path"));
     }
     Ok(index)
@@ -175,7 +176,7 @@ fn extensions(reader: &mut Reader<'_>, index: &mut Index) -> Result<(), IndexErr
         let len = reader.u32()? as usize;
         let data = reader.take(len)?;
         match name {
-            b"link" => return Err(IndexError::Split),
+            b"link" => index.link = Link::parse(data, index.format)?,
             b"sdir" => return Err(IndexError::Sparse),
             b"TREE" => {
                 if trees(&mut Reader { bytes: data, at: 0 }, index).is_err() {
@@ -237,13 +238,13 @@ fn number(text: &[u8]) -> Result<i64, IndexError> {
 }
 
 /// Bytes and how far they were read; nothing is read beyond their end.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+pub(super) struct Reader<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8], IndexError> {
+    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], IndexError> {
         let rest = &self.bytes[self.at..];
         let taken = rest.get(..len).ok_or(corrupt("it is cut short"))?;
         self.at += len;
@@ -255,7 +256,7 @@ impl<'a> Reader<'a> {
         Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
-    fn u32(&mut self) -> Result<u32, IndexError> {
+    pub(super) fn u32(&mut self) -> Result<u32, IndexError> {
         let bytes = self.take(4)?;
         Ok(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }

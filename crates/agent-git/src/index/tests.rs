@@ -110,15 +110,35 @@ fn what_git_would_not_read_is_refused() {
 #[test]
 fn what_another_reader_must_read_is_said() {
     let with = |name, data: &[u8]| write(2, ObjectFormat::Sha1, &[], &extension(name, data));
-    check_refused(&with(b"link", &[0; 20]), "the index is split");
-    let shared = [file(""), file(""), file("a")];
-    let link = extension(b"link", &[0; 20]);
-    check_refused(&write(2, ObjectFormat::Sha1, &shared, &link), "the index is split");
     check_refused(&with(b"sdir", b""), "the index is sparse");
     check_refused(&with(b"ours", b""), "the index has the unknown extension `ours`");
     let directory = Written { mode: 0o040_000, ..file("a/") };
     check_refused(&write(3, ObjectFormat::Sha1, &[directory], b""), "the index is sparse");
     assert!(parse(&with(b"OURS", b"anything")).is_ok());
+}
+
+#[test]
+fn a_split_index_says_where_the_rest_is() {
+    let mut alone =
+        parse(&write(2, ObjectFormat::Sha1, &[file("a")], &extension(b"link", &[0; 20])));
+    assert!(alone.as_mut().unwrap().take_link().is_none(), "it is shared with no other");
+    let own = [file(""), file("b")];
+    // Nothing is deleted, and the second entry replaced.
+    let replaced = [&2_u32.to_be_bytes()[..], &2_u32.to_be_bytes(), &(1_u64 << 33).to_be_bytes()];
+    let data = [&[7; 20][..], &[0; 12], &replaced.concat(), &2_u64.to_be_bytes(), &[0; 4]].concat();
+    let own = || parse(&write(2, ObjectFormat::Sha1, &own, &extension(b"link", &data))).unwrap();
+    let mut index = own();
+    let link = index.take_link().unwrap();
+    assert_eq!(link.shared.as_bytes(), [7; 20]);
+    let shared = parse(&write(2, ObjectFormat::Sha1, &[file("a"), file("c")], b"")).unwrap();
+    let joined = index.join(&link, &shared).unwrap();
+    let paths: Vec<_> = joined.entries().map(|entry| entry.path.to_vec()).collect();
+    assert_eq!(paths, [b"a", b"b", b"c"]);
+    let refused = own().join(&link, &Index::empty()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the index is damaged: a bitmap is about entries that are not there"
+    );
 }
 
 #[test]

@@ -20,8 +20,6 @@ pub(crate) enum Kind {
 /// Why a repository is not read by this agent itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// Most of the index is in another file.
-    SplitIndex,
     /// The index has directories in place of files.
     SparseIndex,
     /// The index has a required extension or a version that is not known.
@@ -47,7 +45,6 @@ pub(crate) enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SplitIndex => f.write_str("its index is split"),
             Self::SparseIndex => f.write_str("its index is sparse"),
             Self::UnknownIndex(what) => write!(f, "its index is of an unknown form: {what}"),
             Self::ObjectFormat(name) => write!(f, "its objects are of the format `{name}`"),
