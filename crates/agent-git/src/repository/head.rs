@@ -26,19 +26,21 @@ pub(crate) fn branch_name(name: &[u8]) -> String {
     String::from_utf8_lossy(short).into_owned()
 }
 
-/// A URL without user information, if it is one of HTTP or HTTPS; others are as they were.
+/// A URL without user information, if it is one of HTTP or HTTPS, where a name may be a token;
+/// others keep the name that they need, and lose a password.
 ///
 /// Source: RFC 3986, section 3.2: the authority ends before `/`, `?` or `#`, the user information
 /// at the last `@` in it.
 pub(super) fn without_user(url: &[u8]) -> String {
     let url = String::from_utf8_lossy(url).into_owned();
     let Some((scheme, rest)) = url.split_once("://") else { return url };
-    if !["http", "https"].iter().any(|name| scheme.eq_ignore_ascii_case(name)) {
-        return url;
-    }
     let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+    let Some(at) = rest[..end].rfind('@') else { return url };
+    if ["http", "https"].iter().any(|name| scheme.eq_ignore_ascii_case(name)) {
+        return format!("{scheme}://{}", &rest[at + 1..]);
+    }
+    match rest[..at].split_once(':') {
+        Some((user, _)) => format!("{scheme}://{user}{}", &rest[at..]),
         None => url,
     }
 }
@@ -74,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn user_information_is_removed_from_http_alone() {
+    fn no_url_shows_a_password_and_one_of_http_no_user() {
         let check = |url: &str, expected| assert_eq!(without_user(url.as_bytes()), expected);
         check("https://example.com/r.git", "https://example.com/r.git");
         check("https://token@example.com/r.git", "https://example.com/r.git");
@@ -83,6 +85,10 @@ mod tests {
         check("https://u:p@example.com?a@b", "https://example.com?a@b");
         check("https://example.com/a@b", "https://example.com/a@b");
         check("ssh://git@example.com/r", "ssh://git@example.com/r");
+        check("ssh://git:secret@example.com:22/r", "ssh://git@example.com:22/r");
+        check("ssh://git:a:b@c@example.com/r", "ssh://git@example.com/r");
+        check("ssh://[::1]:22/r", "ssh://[::1]:22/r");
+        check("file:///srv/a:b@c", "file:///srv/a:b@c");
         check("git@example.com:r.git", "git@example.com:r.git");
         check("/srv/a@b", "/srv/a@b");
     }
