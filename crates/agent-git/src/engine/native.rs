@@ -101,30 +101,24 @@ impl Engine {
 
     /// Scans once.
     fn round(&mut self, dirty: &Dirty, scene: Scene<'_>) -> Result<Scanned, Failure> {
-        let t = std::time::Instant::now();
         let mut source = repository::Native::open(&self.location, scene.user)?;
-        eprintln!("  open {:?}", t.elapsed());
         source.divergence = self.divergence;
         // HEAD comes first: a commit that moves it from here on is noticed at the end.
         let head = source.head()?;
         self.divergence = source.divergence;
         let tree = source.head_tree()?;
-        eprintln!("  head {:?}", t.elapsed());
         let (mut native, replaced) = self.take_native(source.settings(), dirty, scene)?;
-        eprintln!("  taken {:?}", t.elapsed());
         let round = native.round(&mut source, tree, replaced.as_ref(), dirty, scene);
         let object_format = native.settings.object_format;
         // Kept after a failure too: whoever hashed for a minute need not begin again.
         self.known = Known::Native(native);
         let round = round?;
-        eprintln!("  round {:?}", t.elapsed());
         if round.converts_otherwise {
             self.renderer = Renderer::new();
         }
         let Scene { root, stop, .. } = scene;
         let look = Rendering { root, source: &mut source, object_format, stop };
         let rendered = self.renderer.render(&round.changes, round.left_out, look)?;
-        eprintln!("  rendered {:?}", t.elapsed());
         Ok(self.finish(head, rendered, round.was_full))
     }
 
