@@ -29,7 +29,7 @@ pub(crate) struct Lookout {
 impl Lookout {
     pub(super) fn new(hub: Arc<Inner>, paths: &[PathBuf]) -> Self {
         let pending = Arc::new(Pending::default());
-        let (wanted, missing) = directories(paths);
+        let (wanted, missing) = directories(paths, hub.foreign);
         let mut table = Inner::open(&hub);
         let room = MAX_DIRECTORIES.saturating_sub(table.lookout_directories());
         let id = table.add_owner(PathBuf::new(), Arc::clone(&pending));
@@ -70,8 +70,11 @@ impl table::Table {
 }
 
 /// The directories to watch, the nearest of every path first, and the names that are missing in
-/// them.
-fn directories(paths: &[PathBuf]) -> (Vec<(PathBuf, table::Lookout)>, HashSet<Vec<u8>>) {
+/// them. Those on file systems that do not tell of every change are left out.
+fn directories(
+    paths: &[PathBuf],
+    foreign: fn(&Path) -> Option<&'static str>,
+) -> (Vec<(PathBuf, table::Lookout)>, HashSet<Vec<u8>>) {
     let mut missing = HashSet::new();
     let mut nearest = Vec::new();
     for path in paths {
@@ -88,7 +91,7 @@ fn directories(paths: &[PathBuf]) -> (Vec<(PathBuf, table::Lookout)>, HashSet<Ve
     let mut level: Vec<PathBuf> = nearest;
     while !level.is_empty() && found.len() <= MAX_DIRECTORIES {
         level.retain(|path| seen.insert(path.clone()));
-        for path in &level {
+        for path in level.iter().filter(|path| foreign(path).is_none()) {
             found.push((path.clone(), table::Lookout::Parent));
             let inside = path.join(".git");
             if inside.symlink_metadata().is_ok_and(|found| found.is_dir()) {

@@ -54,6 +54,9 @@ struct Inner {
     table: Mutex<Table>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Names the file system of a path if it does not tell of every change. Asked without the lock:
+    /// the server of such a file system may answer late or never.
+    foreign: fn(&Path) -> Option<&'static str>,
 }
 
 /// Why events cannot be relied on, as a sentence for a person.
@@ -95,8 +98,17 @@ impl Hub {
     /// A hub that watches at most `max_watches` directories and runs its reader on `tasks` until
     /// `stop`.
     pub(crate) fn new(max_watches: usize, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self::with_foreign(max_watches, tasks, stop, foreign::foreign)
+    }
+
+    fn with_foreign(
+        max_watches: usize,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+        foreign: fn(&Path) -> Option<&'static str>,
+    ) -> Self {
         let table = Mutex::new(Table::new(max_watches));
-        Self { inner: Arc::new(Inner { table, tasks, stop }) }
+        Self { inner: Arc::new(Inner { table, tasks, stop, foreign }) }
     }
 
     /// Begins to follow the work tree at `root`, which watches nothing yet but what is above it.
@@ -135,7 +147,10 @@ impl Inner {
         table
     }
 
+    /// Sorts what is queued unless somebody else holds the table, and does not wait for that;
+    /// whether there may be more. `None` once there is no hub.
     fn drain_weakly(inner: &Weak<Self>) -> Option<bool> {
-        inner.upgrade().map(|inner| inner.table.lock().drain())
+        let inner = inner.upgrade()?;
+        Some(inner.table.try_lock().is_none_or(|mut table| table.drain()))
     }
 }

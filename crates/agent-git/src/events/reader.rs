@@ -11,6 +11,10 @@ use super::{Inner, Why, kernel::Kernel, table::Table};
 /// merges equal events meanwhile. A scan does not wait for it: it drains by itself.
 const REST: Duration = Duration::from_millis(10);
 
+/// Rest where there may be more, so that neither a storm nor a busy table takes a thread of the
+/// runtime.
+const SHORT_REST: Duration = Duration::from_millis(1);
+
 /// Reads `kernel` until `stop`, or until the table gives it up.
 pub(super) fn start(
     kernel: &Kernel,
@@ -37,6 +41,7 @@ pub(super) fn start(
                 if !may_have_more {
                     break;
                 }
+                tokio::time::sleep(SHORT_REST).await;
             }
             tokio::time::sleep(REST).await;
         }

@@ -9,9 +9,7 @@ use std::{
 };
 
 use super::{
-    Inner, Why,
-    foreign::foreign,
-    mask,
+    Inner, Why, mask,
     pending::Pending,
     table::{GitDirectory, Purpose, Table, Target},
 };
@@ -57,9 +55,8 @@ impl Registration {
     /// Those that do not exist are left out. A root or a git directory on a file system that does
     /// not tell of every change exhausts the registration. Blocks.
     pub(crate) fn watch_git(&self, directories: &[PathBuf]) -> bool {
-        // Asked without the lock: the server of such a file system may answer late.
-        if let Some(name) = directories.iter().chain([&self.root]).find_map(|path| foreign(path)) {
-            self.exhaust(Why::FileSystem(name));
+        for path in directories.iter().chain([&self.root]) {
+            self.check_file_system(path);
         }
         let mut wanted: HashMap<&Path, Purpose> = HashMap::new();
         for path in directories.iter().chain([&self.root]) {
@@ -101,6 +98,14 @@ impl Registration {
         self.pending.nested()
     }
 
+    /// Ends the watching where not every change would be told; false then.
+    fn check_file_system(&self, path: &Path) -> bool {
+        if let Some(name) = (self.hub.foreign)(path) {
+            self.exhaust(Why::FileSystem(name));
+        }
+        !self.pending.is_exhausted()
+    }
+
     fn exhaust(&self, why: Why) {
         self.pending.exhaust(why);
         let mut table = self.hub.table.lock();
@@ -111,6 +116,13 @@ impl Registration {
 
 impl Watching for Registration {
     fn watch(&self, directory: &[u8]) {
+        if self.pending.is_exhausted() || self.hub.table.lock().has_tree(self.id, directory) {
+            return;
+        }
+        // Another one may be mounted anywhere.
+        if !self.check_file_system(&absolute(&self.root, directory)) {
+            return;
+        }
         let mut table = self.hub.table.lock();
         table.add_tree(self.id, directory);
         table.settle();

@@ -284,12 +284,17 @@ impl Table {
         }
     }
 
+    /// Whether a directory of the work tree is watched.
+    pub(super) fn has_tree(&self, id: u32, directory: &[u8]) -> bool {
+        self.owners.get(&id).is_some_and(|owner| owner.tree.contains_key(directory))
+    }
+
     /// Watches a directory of the work tree.
     pub(super) fn add_tree(&mut self, id: u32, directory: &[u8]) {
-        let Some(owner) = self.owners.get(&id) else { return };
-        if owner.tree.contains_key(directory) {
+        if self.has_tree(id, directory) {
             return;
         }
+        let Some(owner) = self.owners.get(&id) else { return };
         let path = absolute(&owner.root, directory);
         let directory: Arc<[u8]> = directory.into();
         let target = Target { owner: id, purpose: Purpose::Tree(Arc::clone(&directory)) };

@@ -1,8 +1,9 @@
 //! What happens at the limits, and what is left afterwards.
 
-use std::fs;
+use std::{fs, path::Path, sync::mpsc, thread};
 
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::{LONG, World, kernel_watches, walk};
 use crate::{
@@ -39,6 +40,50 @@ async fn an_overflow_makes_everything_dirty_and_watches_are_made_again() {
     world.write("d/a.txt", "2");
     world.check(&first, &["d/a.txt"]);
     world.check(&second, &[]);
+}
+
+#[tokio::test]
+async fn a_file_system_inside_that_does_not_tell_of_every_change_exhausts() {
+    let foreign = |path: &Path| path.ends_with("mounted").then_some("fuse");
+    let world = World::new();
+    let tasks = world.tasks.clone();
+    let hub = Hub::with_foreign(100, tasks, CancellationToken::new(), foreign);
+    world.write("d/mounted/a.txt", "1");
+    let registration = hub.register(&world.root);
+    registration.watch(b"");
+    registration.watch(b"d");
+    assert_eq!(registration.exhausted(), None);
+    registration.watch(b"d/mounted");
+    assert_eq!(registration.exhausted(), Some(Why::FileSystem("fuse")));
+    assert_eq!(hub.statistics().watches, 0);
+    let lookout = hub.look_out(&[world.path("d/mounted/a.txt")]);
+    assert_eq!(hub.statistics().watches, world.path("d").ancestors().count());
+    drop(lookout);
+}
+
+#[tokio::test]
+async fn the_reader_does_not_take_the_runtime_while_the_table_is_held() {
+    let world = World::new();
+    let registration = world.registration();
+    let (go_on, is_on) = mpsc::channel();
+    let (held, is_held) = mpsc::channel();
+    let hub = world.hub.clone();
+    let holder = thread::spawn(move || {
+        let table = hub.inner.table.lock();
+        held.send(()).unwrap();
+        let went_on = is_on.recv_timeout(LONG).is_ok();
+        drop(table);
+        went_on
+    });
+    is_held.recv().unwrap();
+    world.write("a.txt", "1");
+    // Often enough for the reader to be woken first.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    go_on.send(()).unwrap();
+    assert!(holder.join().unwrap());
+    timeout(LONG, registration.changed()).await.unwrap();
 }
 
 #[tokio::test]
