@@ -1,3 +1,5 @@
+//! What `git status` lists, against what was done.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,3 +1,5 @@
+//! A git that is missing, old, failing or hanging.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
