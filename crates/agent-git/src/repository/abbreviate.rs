@@ -10,25 +10,41 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::SourceError;
 use super::discover::is_missing;
-use crate::model::ObjectId;
+use crate::model::{ObjectId, Stat};
 
 /// Git shows at least so many.
 const MIN_DIGITS: usize = 7;
 /// Alternates of alternates are followed as far as git does.
 const MAX_DEPTH: usize = 5;
 
-/// Names of the objects of one repository and its alternates, as they were at the first question.
+/// Ids of loose objects beyond these are not kept from scan to scan: 3 MiB.
+const MAX_KEPT: usize = 100_000;
+
+/// Names of the objects of one repository and its alternates, as they were at the first question
+/// since [`Abbreviations::renew`].
+#[derive(Debug)]
 pub(crate) struct Abbreviations {
     objects: PathBuf,
     packs: Option<Packs>,
-    loose: HashMap<u8, Vec<ObjectId>>,
+    loose: HashMap<u8, Loose>,
+}
+
+/// Loose objects whose ids begin with one byte.
+#[derive(Debug)]
+struct Loose {
+    ids: Vec<ObjectId>,
+    /// The directories they are in, as they were before.
+    directories: Vec<Option<Stat>>,
+    read_at: SystemTime,
+    is_renewed: bool,
 }
 
 /// What is in `pack/` of all the directories of objects.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Packs {
     directories: Vec<PathBuf>,
     indexes: Vec<PackIndex>,
@@ -39,6 +55,7 @@ struct Packs {
 /// The index of a pack, a sorted table of ids.
 ///
 /// Source: gitformat-pack(5).
+#[derive(Debug)]
 struct PackIndex {
     file: File,
     /// Where the first id is, and the distance to the next.
@@ -52,6 +69,18 @@ impl Abbreviations {
     /// Of the objects in a directory; looks at nothing yet.
     pub(crate) fn new(objects: &Path) -> Self {
         Self { objects: objects.to_owned(), packs: None, loose: HashMap::new() }
+    }
+
+    /// From now on the objects are those that are there now. Directories that are the same are not
+    /// listed again.
+    pub(crate) fn renew(&mut self) {
+        self.packs = None;
+        if self.loose.values().map(|loose| loose.ids.len()).sum::<usize>() > MAX_KEPT {
+            self.loose.clear();
+        }
+        for loose in self.loose.values_mut() {
+            loose.is_renewed = false;
+        }
     }
 
     /// For each id how many of its digits git shows.
@@ -76,14 +105,11 @@ impl Abbreviations {
             }
         }
         let first = id.as_bytes()[0];
-        let loose = match self.loose.entry(first) {
-            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(new) => {
-                new.insert(loose(&packs.directories, first)?)
-            }
-        };
+        let known = self.loose.remove(&first);
+        let loose = Loose::renewed(known, &packs.directories, first)?;
+        let loose = self.loose.entry(first).insert_entry(loose).into_mut();
         let similar =
-            loose.iter().filter(|other| **other != id).map(|other| shared(id, *other) + 1);
+            loose.ids.iter().filter(|other| **other != id).map(|other| shared(id, *other) + 1);
         Ok(digits.max(similar.max().unwrap_or(0)).min(id.as_bytes().len() * 2))
     }
 }
@@ -272,11 +298,37 @@ fn alternates(objects: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Ids of the loose objects that begin with a byte.
+impl Loose {
+    /// What is known if it surely still counts, else read again.
+    fn renewed(known: Option<Self>, directories: &[PathBuf], first: u8) -> io::Result<Self> {
+        let read_at = SystemTime::now();
+        let known = match known {
+            Some(known) if known.is_renewed => return Ok(known),
+            known => known,
+        };
+        let paths = directories.iter().map(|directory| directory.join(format!("{first:02x}")));
+        let paths: Vec<_> = paths.collect();
+        let stats: Vec<_> = paths
+            .iter()
+            .map(|path| rustix::fs::stat(path).ok().map(|stat| Stat::of(&stat)))
+            .collect();
+        // A name that came within the same tick of the clock leaves no trace.
+        let is_same = |known: &Self| {
+            let mut all = stats.iter().flatten();
+            known.directories == stats && all.all(|stat| stat.is_settled_at(known.read_at))
+        };
+        if let Some(known) = known.filter(is_same) {
+            return Ok(Self { is_renewed: true, ..known });
+        }
+        Ok(Self { ids: loose(&paths, first)?, directories: stats, read_at, is_renewed: true })
+    }
+}
+
+/// Ids of the loose objects in directories of those that begin with a byte.
 fn loose(directories: &[PathBuf], first: u8) -> io::Result<Vec<ObjectId>> {
     let mut ids = Vec::new();
     for directory in directories {
-        let entries = match fs::read_dir(directory.join(format!("{first:02x}"))) {
+        let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) if is_missing(&error) => continue,
             Err(error) => return Err(error),

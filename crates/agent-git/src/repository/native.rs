@@ -18,7 +18,9 @@ const READ_HEAD: &str = "read HEAD";
 pub(crate) struct Native {
     repository: Repository,
     settings: Settings,
-    abbreviations: Abbreviations,
+    /// Looked up again by the next one who opens the repository, after a
+    /// [`renewal`](Abbreviations::renew).
+    pub(crate) abbreviations: Abbreviations,
     attributes: Attributes,
     /// What is known of ahead and behind; the next one who opens the repository gives it again.
     pub(crate) divergence: Divergence,

@@ -1,3 +1,5 @@
+//! Lines of attributes, and which of them count for a path.
+
 use super::*;
 
 fn file(contents: &str, macros: Macros) -> Arc<File> {

@@ -1,3 +1,5 @@
+//! Files of configuration as text, and those that they include.
+
 use std::fs;
 
 use proptest::prelude::*;

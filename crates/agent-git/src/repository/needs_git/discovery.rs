@@ -1,3 +1,5 @@
+//! Which repository encloses a path.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;

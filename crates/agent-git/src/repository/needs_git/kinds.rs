@@ -1,3 +1,5 @@
+//! Which source reads a repository, by what the real git made.
+
 use super::*;
 
 fn of(repository: &GitRepository) -> Kind {

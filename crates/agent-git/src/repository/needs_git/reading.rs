@@ -1,3 +1,5 @@
+//! HEAD, upstream, objects, abbreviations and attributes, against git's own answers.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
