@@ -41,17 +41,10 @@ impl View {
 
     /// Waits for the next changes; answers which repositories they are about.
     async fn next(&mut self) -> Vec<PathBuf> {
-        loop {
-            let message = within(self.watch.next()).await.expect("the watch goes on").unwrap();
-            match message {
-                GitServerMessage::Changes(changes) => {
-                    self.messages += 1;
-                    return changes.repositories.into_iter().map(|one| self.take(one)).collect();
-                }
-                GitServerMessage::Notice(notice) => panic!("{notice:?}"),
-                other => panic!("{other:?}"),
-            }
-        }
+        let message = within(self.watch.next()).await.expect("the watch goes on").unwrap();
+        let GitServerMessage::Changes(changes) = message else { panic!("{message:?}") };
+        self.messages += 1;
+        changes.repositories.into_iter().map(|one| self.take(one)).collect()
     }
 
     fn take(&mut self, change: RepositoryChange) -> PathBuf {
