@@ -4,12 +4,23 @@
 //! the user's excludes file. In an ignored directory everything is.
 //! Source: gitignore(5).
 
-use std::{collections::HashMap, io::Read, os::fd::BorrowedFd, sync::Arc, time::SystemTime};
+use std::{
+    collections::HashMap,
+    io::Read,
+    os::fd::{BorrowedFd, OwnedFd},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use agent_ignore::{Rules, Sort, Verdict};
 use rustix::fs::OFlags;
 
-use crate::{fs::open_below, model::Stat};
+use crate::{
+    fs::open_below,
+    index::Index,
+    model::{ObjectId, Stat},
+    repository::{Source, SourceError},
+};
 
 /// Largest `.gitignore` that is read; a larger one counts for nothing.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -40,44 +51,119 @@ fn compile(contents: &[u8]) -> Rules {
     Rules::of_file(contents).unwrap_or_default()
 }
 
-/// A `.gitignore` that was read.
+/// A `.gitignore` and its rules.
 #[derive(Debug)]
 pub(super) struct Level {
-    stat: Stat,
-    read_at: SystemTime,
+    /// The file's stat, and when it was read; `None` for one that only the index has.
+    seen: Option<(Stat, SystemTime)>,
     rules: Arc<Rules>,
 }
 
-/// The ignore files read by earlier scans, by their directories.
-pub(super) type Levels = HashMap<Vec<u8>, Arc<Level>>;
+/// Ignore files, by the directories that they are in.
+#[derive(Debug, Default)]
+pub(super) struct Levels {
+    /// Those read by earlier scans.
+    read: HashMap<Vec<u8>, Arc<Level>>,
+    /// Those that are left out of the checkout, as the index has them.
+    left_out: HashMap<Vec<u8>, (ObjectId, Arc<Level>)>,
+}
 
-/// Reads the `.gitignore` of an open directory, or takes what is known of it.
-pub(super) fn read_level(
-    directory: BorrowedFd<'_>,
-    known: Option<&Arc<Level>>,
-) -> Option<Arc<Level>> {
-    let file = open_below(directory, c".gitignore", OFlags::NONBLOCK).ok()?;
+impl Levels {
+    /// Reads the `.gitignore` of an open directory, or takes what is known of it. One that is left
+    /// out of the checkout counts where there is none.
+    pub(super) fn read(&self, handle: BorrowedFd<'_>, directory: &[u8]) -> Option<Arc<Level>> {
+        match open_below(handle, c".gitignore", OFlags::NONBLOCK) {
+            Ok(file) => read_level(file, self.read.get(directory)),
+            Err(_) => self.left_out(directory),
+        }
+    }
+
+    /// What the index has of a `.gitignore` that is left out of the checkout.
+    pub(super) fn left_out(&self, directory: &[u8]) -> Option<Arc<Level>> {
+        self.left_out.get(directory).map(|(_, level)| Arc::clone(level))
+    }
+
+    /// Whether these are the rules that are kept of a directory.
+    pub(super) fn has(&self, directory: &[u8], level: &Arc<Level>) -> bool {
+        self.read.get(directory).is_some_and(|known| Arc::ptr_eq(known, level))
+    }
+
+    /// Keeps what was read for later scans while there is room.
+    pub(super) fn keep(&mut self, directory: Vec<u8>, level: Arc<Level>) {
+        let has_room = self.read.len() < MAX_KEPT || self.read.contains_key(&directory);
+        if level.seen.is_some() && has_room {
+            self.read.insert(directory, level);
+        }
+    }
+
+    /// Forgets what was read.
+    pub(super) fn clear(&mut self) {
+        self.read.clear();
+    }
+
+    /// Looks for the ignore files that an index has and that are left out of the checkout.
+    ///
+    /// # Errors
+    ///
+    /// Those of the source, but for one that is missing or too large, which counts for nothing.
+    pub(super) fn take_index(
+        &mut self,
+        index: &Index,
+        source: &mut dyn Source,
+    ) -> Result<(), SourceError> {
+        let known = std::mem::take(&mut self.left_out);
+        for entry in index.entries().filter(|entry| entry.skip_worktree && entry.stage == 0) {
+            let Some(directory) = directory_of(entry.path) else { continue };
+            let id = entry.version.id;
+            let level = match known.get(directory) {
+                Some((of, level)) if *of == id => Arc::clone(level),
+                _ => match read_blob(id, source)? {
+                    Some(contents) => {
+                        Arc::new(Level { seen: None, rules: Arc::new(compile(&contents)) })
+                    }
+                    None => continue,
+                },
+            };
+            self.left_out.insert(directory.to_vec(), (id, level));
+        }
+        Ok(())
+    }
+}
+
+/// The directory of a path that is a `.gitignore`.
+fn directory_of(path: &[u8]) -> Option<&[u8]> {
+    let rest = path.strip_suffix(b".gitignore")?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_suffix(b"/") }
+}
+
+fn read_blob(id: ObjectId, source: &mut dyn Source) -> Result<Option<Vec<u8>>, SourceError> {
+    let read = match source.blob_size(id) {
+        Ok(0..=MAX_BYTES) => source.blob(id).map(Some),
+        Ok(_) => Ok(None),
+        Err(error) => Err(error),
+    };
+    match read {
+        Err(SourceError::Missing { .. }) => Ok(None),
+        read => read,
+    }
+}
+
+fn read_level(file: OwnedFd, known: Option<&Arc<Level>>) -> Option<Arc<Level>> {
     let stat = Stat::of(&rustix::fs::fstat(&file).ok()?);
     if !stat.is_regular() || stat.size > MAX_BYTES {
         return None;
     }
     if let Some(known) = known
-        && known.stat == stat
-        && stat.is_settled_at(known.read_at)
+        && let Some((of, read_at)) = known.seen
+        && of == stat
+        && stat.is_settled_at(read_at)
     {
         return Some(Arc::clone(known));
     }
     let read_at = SystemTime::now();
     let mut contents = Vec::with_capacity(stat.size as usize + 1);
     std::fs::File::from(file).take(MAX_BYTES).read_to_end(&mut contents).ok()?;
-    Some(Arc::new(Level { stat, read_at, rules: Arc::new(compile(&contents)) }))
-}
-
-/// Keeps a level for later scans while there is room.
-pub(super) fn keep_level(levels: &mut Levels, directory: &[u8], level: Arc<Level>) {
-    if levels.len() < MAX_KEPT || levels.contains_key(directory) {
-        levels.insert(directory.to_vec(), level);
-    }
+    Some(Arc::new(Level { seen: Some((stat, read_at)), rules: Arc::new(compile(&contents)) }))
 }
 
 /// The ignore files that hold in a directory: its own and those above, shared by all below.

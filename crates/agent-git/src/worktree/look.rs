@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 use super::{
     Look, ScanError, Scene, WorkTree,
     compare::{Outcome, compare},
-    excludes::{Judge, Level, Levels, Scope, read_level},
+    excludes::{Judge, Level, Levels, Scope},
     found::{Found, MAX_UNTRACKED, Suspect},
     nested,
     walk::{self, Ignored, Job},
@@ -63,6 +63,11 @@ impl WorkTree {
         old: &Index,
         look: &mut Look<'_>,
     ) -> Result<(), ScanError> {
+        let was_complete = std::mem::take(&mut self.is_complete);
+        self.levels.take_index(look.index, look.source)?;
+        self.is_complete = was_complete;
+        let is_left_out =
+            |index: &Index, path| index.get(path).is_some_and(|entry| entry.skip_worktree);
         let mut targets = Targets::default();
         let mut seen: &[u8] = b"\0";
         let mut changed = 0;
@@ -75,6 +80,12 @@ impl WorkTree {
             }
             targets.paths.insert(path.to_vec());
             let parent = parent_of(path);
+            // The index's rules count where the file is left out of the checkout.
+            if name_of(path) == b".gitignore"
+                && (is_left_out(old, path) || is_left_out(look.index, path))
+            {
+                targets.add(path, self);
+            }
             if parent != seen {
                 seen = parent;
                 // A directory that has its first entries may have been ignored or a repository of
@@ -398,9 +409,8 @@ impl<'a> Round<'a> {
         handle: BorrowedFd<'_>,
         directory: &[u8],
     ) -> Option<Arc<Level>> {
-        let known = levels.get(directory);
-        let level = read_level(handle, known)?;
-        if known.is_none_or(|known| !Arc::ptr_eq(known, &level)) {
+        let level = levels.read(handle, directory)?;
+        if !levels.has(directory, &level) {
             self.found.levels.push((directory.to_vec(), Arc::clone(&level)));
         }
         Some(level)

@@ -28,7 +28,7 @@ use std::{
 pub(crate) use excludes::Excludes;
 
 use self::{
-    excludes::{Levels, keep_level},
+    excludes::Levels,
     found::Found,
     verify::Contents,
     walk::{Ignored, Job},
@@ -142,6 +142,7 @@ impl WorkTree {
     pub(crate) fn scan_all(&mut self, look: &mut Look<'_>) -> Result<(), ScanError> {
         self.is_complete = false;
         let index = look.index;
+        self.levels.take_index(index, look.source)?;
         let top = Job {
             path: Vec::new(),
             parent: None,
@@ -174,7 +175,7 @@ impl WorkTree {
 
     fn take_levels(&mut self, found: Found) {
         for (directory, level) in found.levels {
-            keep_level(&mut self.levels, &directory, level);
+            self.levels.keep(directory, level);
         }
     }
 

@@ -11,7 +11,7 @@ use rustix::{
 use super::{
     ScanError, Scene,
     compare::{Outcome, compare},
-    excludes::{Judge, Scope, read_level},
+    excludes::{Judge, Scope},
     found::{Found, Suspect},
     nested,
     walk::{Handle, Ignored, Job, Walk},
@@ -296,9 +296,12 @@ impl<'a> Visitor<'a> {
         }
         let job = here.job;
         let mut scope = Arc::clone(&job.scope);
-        if (here.has_ignore || !is_all_listed)
-            && let Some(level) = read_level(here.handle, self.walk.levels.get(&job.path))
-        {
+        let level = if here.has_ignore || !is_all_listed {
+            self.walk.levels.read(here.handle, &job.path)
+        } else {
+            self.walk.levels.left_out(&job.path)
+        };
+        if let Some(level) = level {
             scope = Scope::with(&scope, here.prefix.len(), &level);
             self.found.levels.push((job.path.clone(), level));
         }

@@ -271,6 +271,39 @@ fn files_left_out_of_the_checkout_are_as_in_the_index() {
 }
 
 #[test]
+fn ignore_files_left_out_of_the_checkout_still_count() {
+    let mut bench =
+        committed(&[(".gitignore", "*.log\n"), ("d/.gitignore", "*.tmp\n"), ("d/f", "1\n")]);
+    let set = |git: &GitRepository, pattern| {
+        git.git(&["sparse-checkout", "set", "--no-cone", "/*", pattern]);
+    };
+    bench.act(&[], |git| set(git, "!.gitignore"));
+    bench.act(&[], |git| {
+        for path in ["a.log", "a.tmp", "d/a.log", "d/a.tmp", "d/new"] {
+            git.write(path, "1\n");
+        }
+    });
+    bench.check();
+    assert_eq!(bench.status().untracked.len(), 2);
+    // A file in its place outweighs the index.
+    bench.act(&[], |git| git.write(".gitignore", "*.tmp\n"));
+    bench.check();
+    bench.act(&[], |git| git.remove(".gitignore"));
+    bench.check();
+    // Other contents in the index alone.
+    bench.act(&[], |git| {
+        git.write("rules", "a.*\n");
+        let blob = String::from_utf8(git.git(&["hash-object", "-w", "rules"])).unwrap();
+        let entry = format!("100644,{},d/.gitignore", blob.trim_end());
+        git.git(&["update-index", "--cacheinfo", &entry]);
+        git.git(&["update-index", "--skip-worktree", "d/.gitignore"]);
+    });
+    bench.check();
+    bench.act(&[], |git| set(git, "!x"));
+    bench.check();
+}
+
+#[test]
 fn the_executable_bit_counts_only_where_it_is_to_be_trusted() {
     use std::os::unix::fs::PermissionsExt;
     let mut bench = committed(&[("f", "1\n")]);
