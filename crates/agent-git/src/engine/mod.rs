@@ -34,7 +34,7 @@ use crate::{
     diff::{Rendered, Renderer},
     fs::Root,
     model::{Dirty, Head, Snapshot, Watching},
-    repository::{self, Divergence, Kind, Location, User},
+    repository::{self, Abbreviations, Divergence, Kind, Location, User},
 };
 
 /// What all engines of an agent have in common.
@@ -68,6 +68,7 @@ pub(crate) struct Engine {
     is_whole_due: bool,
     renderer: Renderer,
     divergence: Divergence,
+    abbreviations: Option<Abbreviations>,
     head: Head,
 }
 
@@ -104,6 +105,7 @@ impl Engine {
             is_whole_due: false,
             renderer: Renderer::new(),
             divergence: Divergence::default(),
+            abbreviations: None,
             head: Head::default(),
         }
     }
@@ -175,6 +177,7 @@ impl Engine {
         self.known = Known::Nothing;
         self.renderer = Renderer::new();
         self.divergence = Divergence::default();
+        self.abbreviations = None;
     }
 
     fn finish(&mut self, head: Head, rendered: Rendered, was_full: bool) -> Scanned {

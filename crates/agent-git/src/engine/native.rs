@@ -103,6 +103,10 @@ impl Engine {
     fn round(&mut self, dirty: &Dirty, scene: Scene<'_>) -> Result<Scanned, Failure> {
         let mut source = repository::Native::open(&self.location, scene.user)?;
         source.divergence = self.divergence;
+        if let Some(mut known) = self.abbreviations.take() {
+            known.renew();
+            source.abbreviations = known;
+        }
         // HEAD comes first: a commit that moves it from here on is noticed at the end.
         let head = source.head()?;
         self.divergence = source.divergence;
@@ -119,6 +123,7 @@ impl Engine {
         let Scene { root, stop, .. } = scene;
         let look = Rendering { root, source: &mut source, object_format, stop };
         let rendered = self.renderer.render(&round.changes, round.left_out, look)?;
+        self.abbreviations = Some(source.abbreviations);
         Ok(self.finish(head, rendered, round.was_full))
     }
 

@@ -355,6 +355,31 @@ mod tests {
     }
 
     #[test]
+    fn objects_that_came_are_seen_after_a_renewal() {
+        let objects = tempfile::tempdir().unwrap();
+        let id = |hex: &str| ObjectId::from_hex(format!("{hex:0<40}").as_bytes()).unwrap();
+        let add = |hex: &str| {
+            let hex = format!("{hex:0<40}");
+            fs::create_dir_all(objects.path().join(&hex[..2])).unwrap();
+            fs::write(objects.path().join(&hex[..2]).join(&hex[2..]), "").unwrap();
+        };
+        let mut abbreviations = Abbreviations::new(objects.path());
+        let mut check = |renew: bool, digits: usize| {
+            if renew {
+                abbreviations.renew();
+            }
+            assert_eq!(abbreviations.digits(&[id("abcdef12345")]).unwrap(), [digits]);
+        };
+        check(false, 7);
+        add("abcdef12399");
+        check(false, 7);
+        check(true, 10);
+        add("abcdef12349");
+        check(true, 11);
+        check(true, 11);
+    }
+
+    #[test]
     fn digits_in_common_are_counted() {
         let id = |hex: &str| ObjectId::from_hex(format!("{hex:0<40}").as_bytes()).unwrap();
         assert_eq!(shared(id("ab"), id("ab")), 40);
