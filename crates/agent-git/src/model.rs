@@ -146,6 +146,8 @@ pub(crate) struct Stat {
     pub(crate) ino: u64,
     /// Type and permissions.
     pub(crate) mode: u32,
+    /// How many names it has.
+    pub(crate) links: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) size: u64,

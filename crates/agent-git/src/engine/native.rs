@@ -142,6 +142,7 @@ impl Engine {
             && known.settings == *settings
             && known.outside == outside
             && !touches_attributes
+            && !known.worktree.has_changed_link(scene.root, is_attributes)
         {
             let now = Stamp::of(&path, settings.object_format)?;
             if known.stamp.is_still(&now) {
@@ -246,11 +247,11 @@ impl Native {
             worktree.index_replaced(old, &mut look)?;
             was_full |= worktree.was_whole();
         }
-        if dirty.git {
+        if !was_full && dirty.git {
             worktree.scan_submodules(&mut look)?;
             was_full |= worktree.was_whole();
         }
-        if !dirty.paths.is_empty() {
+        if !was_full && (!dirty.paths.is_empty() || worktree.has_links()) {
             worktree.scan_paths(&mut look, &dirty.paths)?;
             was_full |= worktree.was_whole();
         }

@@ -21,6 +21,7 @@ impl Stat {
             dev: stat.st_dev as u64,
             ino: stat.st_ino as u64,
             mode: stat.st_mode as u32,
+            links: stat.st_nlink as u32,
             uid: stat.st_uid,
             gid: stat.st_gid,
             size: stat.st_size as u64,
@@ -50,6 +51,11 @@ impl Stat {
 
     pub(crate) fn is_regular(&self) -> bool {
         self.file_type() == FileType::RegularFile
+    }
+
+    /// Whether it is a regular file that can be written through another name.
+    pub(crate) fn has_other_names(&self) -> bool {
+        self.is_regular() && self.links > 1
     }
 
     /// Whether contents that were read at `time` are proved the same by an equal stat.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::excludes::Level;
+use super::{excludes::Level, links::MAX_LINKED};
 use crate::model::Stat;
 
 /// Untracked files that are kept, the first by path.
@@ -27,15 +27,26 @@ pub(super) struct Found {
     pub(super) nested: Vec<Vec<u8>>,
     /// Ignore files, by the directories that have them.
     pub(super) levels: Vec<(Vec<u8>, Arc<Level>)>,
+    /// Files that have other names; of very many, one more than [`MAX_LINKED`].
+    pub(super) linked: Vec<(Vec<u8>, Stat)>,
 }
 
 impl Found {
+    /// Takes note of a file that is tracked, or untracked and not ignored, if it has other names.
+    pub(super) fn note_names(&mut self, path: &[u8], stat: &Stat) {
+        if stat.has_other_names() && self.linked.len() <= MAX_LINKED {
+            self.linked.push((path.to_vec(), *stat));
+        }
+    }
+
     /// Takes over what another thread found.
     pub(super) fn merge(&mut self, mut other: Self) {
         self.deleted.append(&mut other.deleted);
         self.suspects.append(&mut other.suspects);
         self.nested.append(&mut other.nested);
         self.levels.append(&mut other.levels);
+        self.linked.append(&mut other.linked);
+        self.linked.truncate(MAX_LINKED + 1);
         self.untracked.merge(other.untracked);
     }
 }
@@ -82,8 +93,7 @@ mod tests {
 
     #[test]
     fn of_very_many_files_the_first_by_path_are_kept_and_all_are_counted() {
-        let stat =
-            Stat { dev: 0, ino: 0, mode: 0, uid: 0, gid: 0, size: 0, mtime: (0, 0), ctime: (0, 0) };
+        let stat = Stat::default();
         let name = |number: usize| format!("{number:07}").into_bytes();
         let mut halves = [Untracked::default(), Untracked::default()];
         for number in (0..500_000).rev() {

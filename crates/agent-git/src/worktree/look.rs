@@ -8,6 +8,7 @@ use std::{
     ops::Bound,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
+    time::SystemTime,
 };
 
 use agent_ignore::Sort;
@@ -28,7 +29,8 @@ use crate::{
 };
 
 impl WorkTree {
-    /// Looks at these paths alone: files and directories that appeared, vanished, or were changed.
+    /// Looks at these paths: files and directories that appeared, vanished, or were changed; and
+    /// at files that changed through another of their names.
     ///
     /// A `.gitignore` stands for its directory, something in a `.git` for the directory that holds
     /// it, unless that is the root. The empty path is the whole work tree.
@@ -49,6 +51,9 @@ impl WorkTree {
                 Some(directory) => _ = targets.paths.insert(directory.to_vec()),
                 None => targets.add(path, self),
             }
+        }
+        if !self.links.are_too_many() {
+            self.links.changed(look.root, |_| true).for_each(|path| targets.add(path, self));
         }
         self.look_at(look, targets)
     }
@@ -110,7 +115,8 @@ impl WorkTree {
     }
 
     fn look_at(&mut self, look: &mut Look<'_>, targets: Targets) -> Result<(), ScanError> {
-        if targets.is_all || !self.is_complete || self.left_out > 0 {
+        let is_bounded = self.left_out == 0 && !self.links.are_too_many();
+        if targets.is_all || !self.is_complete || !is_bounded {
             return self.scan_all(look);
         }
         self.was_whole = false;
@@ -118,6 +124,8 @@ impl WorkTree {
             return Ok(());
         }
         self.is_complete = false;
+        let began = SystemTime::now();
+        let links = self.links.clone();
         let mut round = Round::new(look.scene());
         round.directories = targets.directories;
         for path in &targets.paths {
@@ -137,9 +145,12 @@ impl WorkTree {
         self.nested.extend(std::mem::take(&mut found.nested));
         let (files, left_out) = std::mem::take(&mut found.untracked).into_files();
         self.untracked.extend(files);
+        // A new name means another one, which may be a path that nothing was told of.
+        let has_new_link = found.linked.iter().any(|(path, stat)| !links.has(path, stat));
+        self.links.extend(std::mem::take(&mut found.linked), began);
         self.take_levels(found);
         self.is_complete = true;
-        if left_out > 0 || self.untracked.len() > MAX_UNTRACKED {
+        if has_new_link || left_out > 0 || self.untracked.len() > MAX_UNTRACKED {
             return self.scan_all(look);
         }
         Ok(())
@@ -155,6 +166,7 @@ impl WorkTree {
         let Some(stat) = round.stat(path)? else {
             return Ok(());
         };
+        self.links.remove(path);
         let own = scene.index.positions_of(path);
         let below = scene.index.positions(path);
         let is_directory = stat.is_some_and(|stat| stat.is_directory());
@@ -182,6 +194,7 @@ impl WorkTree {
         if own.is_empty() {
             match stat.filter(|stat| stat.file_mode().is_some()) {
                 Some(stat) if !round.ignores(&self.levels, path, Sort::Other) => {
+                    round.found.note_names(path, &stat);
                     self.untracked.insert(path.to_vec(), stat);
                 }
                 _ => _ = self.untracked.remove(path),
@@ -247,6 +260,7 @@ impl WorkTree {
         for gone in keys(self.untracked.range::<[u8], _>(range()).map(|it| it.0).collect()) {
             self.untracked.remove(&gone);
         }
+        self.links.remove_range(range());
         let mut ended = keys(self.nested.range::<[u8], _>(range()).collect());
         ended.extend(self.nested.contains(path).then(|| path.to_vec()));
         for gone in ended {
@@ -353,6 +367,7 @@ impl<'a> Round<'a> {
 
     fn compare(&mut self, known: &mut WorkTree, position: usize, stat: Option<&Stat>) {
         let entry: Entry<'_> = self.scene.index.at(position);
+        stat.into_iter().for_each(|stat| self.found.note_names(entry.path, stat));
         match compare(&entry, stat, self.scene.index.modified(), self.scene.settings) {
             Outcome::Same => {
                 known.tracked.remove(entry.path);

@@ -9,6 +9,7 @@
 mod compare;
 mod excludes;
 mod found;
+mod links;
 mod look;
 mod nested;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::SystemTime,
 };
 
 pub(crate) use excludes::Excludes;
@@ -30,6 +32,7 @@ pub(crate) use excludes::Excludes;
 use self::{
     excludes::Levels,
     found::Found,
+    links::Links,
     verify::Contents,
     walk::{Ignored, Job},
 };
@@ -53,6 +56,7 @@ pub(crate) struct WorkTree {
     nested: BTreeSet<Vec<u8>>,
     levels: Levels,
     contents: Contents,
+    links: Links,
     /// Whether all of the above is what the last scan found.
     is_complete: bool,
     was_whole: bool,
@@ -128,6 +132,16 @@ impl WorkTree {
         self.left_out
     }
 
+    /// Whether there are files that may change without being told, as far as is known.
+    pub(crate) fn has_links(&self) -> bool {
+        !self.links.is_empty()
+    }
+
+    /// Whether one of those among some paths changed, or may have.
+    pub(crate) fn has_changed_link(&self, root: &Root, among: impl Fn(&[u8]) -> bool) -> bool {
+        self.links.changed(root, among).next().is_some()
+    }
+
     /// Whether the last scan looked at everything.
     pub(crate) fn was_whole(&self) -> bool {
         self.was_whole
@@ -141,6 +155,7 @@ impl WorkTree {
     /// reason that says nothing about the directory.
     pub(crate) fn scan_all(&mut self, look: &mut Look<'_>) -> Result<(), ScanError> {
         self.is_complete = false;
+        let began = SystemTime::now();
         let index = look.index;
         self.levels.take_index(index, look.source)?;
         let top = Job {
@@ -167,6 +182,8 @@ impl WorkTree {
         self.untracked = files.into_iter().collect();
         self.left_out = left_out;
         self.nested = std::mem::take(&mut found.nested).into_iter().collect();
+        self.links = Links::default();
+        self.links.extend(std::mem::take(&mut found.linked), began);
         self.take_levels(found);
         self.is_complete = true;
         self.was_whole = true;

@@ -270,6 +270,7 @@ impl<'a> Visitor<'a> {
         if let Ok(Some(stat)) = stat_below(here.handle, name)
             && stat.file_mode().is_some()
         {
+            self.found.note_names(&path, &stat);
             self.found.untracked.push(path, stat);
         }
     }
@@ -356,6 +357,7 @@ impl<'a> Visitor<'a> {
     fn compare(&mut self, position: usize, stat: Option<&Stat>) {
         let Scene { index, settings, .. } = self.walk.scene;
         let entry = index.at(position);
+        stat.into_iter().for_each(|stat| self.found.note_names(entry.path, stat));
         match compare(&entry, stat, index.modified(), settings) {
             Outcome::Same => {}
             Outcome::Deleted => self.found.deleted.push(position),

@@ -267,6 +267,7 @@ mod needs_git {
             dev: 0,
             ino: 0,
             mode: 0o100_644,
+            links: 1,
             uid: 0,
             gid: 0,
             size: 0,

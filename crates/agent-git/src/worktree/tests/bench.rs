@@ -164,6 +164,11 @@ impl Bench {
         self.before = after;
     }
 
+    /// An event tells of a path.
+    pub(super) fn event(&mut self, path: &str) {
+        self.dirty.insert(path.as_bytes().to_vec());
+    }
+
     fn tell(&mut self, path: &str) {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let identity = |path: &str| self.before.get(path).map(|it| &it.identity);

@@ -1,5 +1,7 @@
 //! Situations, each scanned as it comes about.
 
+#[cfg(target_os = "linux")]
+mod links;
 mod random;
 
 use std::os::unix::fs::{PermissionsExt, symlink};
