@@ -17,6 +17,10 @@ const RETRY: Duration = Duration::from_secs(300);
 /// The timer's whole scans take at most this part of the time: one in 300.
 const WHOLE_SHARE: u32 = 300;
 
+/// A whole scan that takes no longer answers an urgent request, so that it also sees what no event
+/// tells: writes through a mapping, or through a name outside of the work tree.
+const CHEAP: Duration = Duration::from_millis(15);
+
 /// What was asked for and not begun.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Requests {
@@ -126,7 +130,9 @@ impl Timing {
         }
         let retry = self.polling.is_some_and(|since| now >= since + RETRY);
         let by_timer = self.timer() <= now;
+        let is_cheap = self.whole.is_some_and(|(_, took)| took <= CHEAP);
         let whole = requests.everything
+            || (requests.urgent && is_cheap)
             || self.last.is_none()
             || self.polling.is_some()
             || self.failures > 0
@@ -236,6 +242,16 @@ mod tests {
         check(&timing, &soon, now + SECOND, WHOLE);
         let urgent = asked(Urgency::Now, Scope::Changed, at);
         assert_eq!(timing.next(&urgent, at), INCREMENTAL);
+    }
+
+    #[test]
+    fn an_urgent_request_is_a_whole_scan_where_that_is_cheap() {
+        let (mut timing, now) = scanned();
+        timing.ended(Ended { took: CHEAP, ..ended(now) });
+        let at = now + SECOND / 2;
+        assert_eq!(timing.next(&asked(Urgency::Now, Scope::Changed, at), at), WHOLE);
+        let soon = asked(Urgency::Soon, Scope::Changed, at);
+        check(&timing, &soon, now + SECOND, INCREMENTAL);
     }
 
     #[test]
