@@ -47,10 +47,12 @@ pub(crate) struct Shared {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A file was written or edited for a chat.
+    /// Files were written or edited for a chat by one call.
+    ///
+    /// One event for all of them: a call may edit more files than there is room for events.
     Wrote {
-        /// The cleaned path as the caller gave it.
-        path: AbsolutePath,
+        /// The cleaned paths as the caller gave them; at least one.
+        paths: Vec<AbsolutePath>,
         /// The chat and its ancestors.
         by: Caller,
     },
@@ -84,10 +86,11 @@ impl Files {
         self.shared.tasks.wait().await;
     }
 
-    /// Tells listeners that a file was changed for a chat; for nobody's changes nothing is told.
-    pub(crate) fn record(&self, caller: &Caller, path: &AbsolutePath) {
-        if caller.chat.is_some() {
-            let event = Event::Wrote { path: path.clone(), by: caller.clone() };
+    /// Tells listeners which files a call has changed for a chat; for nobody's changes nothing is
+    /// told.
+    pub(crate) fn record(&self, caller: &Caller, paths: Vec<AbsolutePath>) {
+        if caller.chat.is_some() && !paths.is_empty() {
+            let event = Event::Wrote { paths, by: caller.clone() };
             // Nobody may be listening.
             let _ = self.shared.events.send(event);
         }

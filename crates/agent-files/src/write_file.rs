@@ -56,7 +56,7 @@ impl Files {
         self.change(async move {
             let change = Change { target, sink, condition, req, length };
             let response = files.finish(change).await?;
-            files.record(&caller, &path);
+            files.record(&caller, vec![path]);
             Ok(response)
         })
         .await

@@ -174,23 +174,25 @@ impl Git {
         Ok(GetGitStatusResponse { scanned_at: state.scanned_at.unwrap_or_default(), repository })
     }
 
-    /// Tells that a chat has written a file, or, with the directory or nothing at all, that a
+    /// Tells that a chat has written files, or, with the directory or nothing at all, that a
     /// process of it has ended.
     ///
-    /// The path is recorded for the chat and its ancestors, and whoever watches their paths is
+    /// The paths are recorded for the chat and its ancestors, and whoever watches their paths is
     /// told; without a chat nothing happens. A disk that refuses costs a warning. It still works
     /// after [`Git::shutdown`].
     ///
     /// # Cancellation
     ///
     /// What has begun is done to its end.
-    pub async fn touch(&self, path: Option<&AbsolutePath>, by: &Caller) {
+    pub async fn touch(&self, paths: Vec<AbsolutePath>, by: &Caller) {
         if by.chat.is_none() {
             return;
         }
-        let Some(path) = path else { return self.shared.paths.tell_scan(by) };
-        let (shared, path, by) = (Arc::clone(&self.shared), path.clone(), by.clone());
-        let record = move || shared.paths.record(&by, &[path]);
+        if paths.is_empty() {
+            return self.shared.paths.tell_scan(by);
+        }
+        let (shared, by) = (Arc::clone(&self.shared), by.clone());
+        let record = move || shared.paths.record(&by, &paths);
         if let Err(error) = tokio::task::spawn_blocking(record).await
             && let Ok(panic) = error.try_into_panic()
         {

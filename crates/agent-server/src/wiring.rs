@@ -14,7 +14,7 @@ pub(crate) async fn feed_files(
     stop: CancellationToken,
 ) {
     let touched = |event| match event {
-        agent_files::Event::Wrote { path, by } => Some((Some(path), by)),
+        agent_files::Event::Wrote { paths, by } => Some((paths, by)),
         _ => None,
     };
     forward(events, &git, &stop, touched).await;
@@ -29,7 +29,7 @@ pub(crate) async fn feed_processes(
     stop: CancellationToken,
 ) {
     let touched = |event| match event {
-        agent_proc::Event::Exited { by, workdir, .. } => Some((workdir, by)),
+        agent_proc::Event::Exited { by, workdir, .. } => Some((workdir.into_iter().collect(), by)),
         _ => None,
     };
     forward(events, &git, &stop, touched).await;
@@ -39,7 +39,7 @@ async fn forward<E: Clone>(
     mut events: Receiver<E>,
     git: &Git,
     stop: &CancellationToken,
-    touched: impl Fn(E) -> Option<(Option<AbsolutePath>, Caller)>,
+    touched: impl Fn(E) -> Option<(Vec<AbsolutePath>, Caller)>,
 ) {
     loop {
         let event = tokio::select! {
@@ -48,7 +48,7 @@ async fn forward<E: Clone>(
             () = stop.cancelled() => return,
         };
         match event.map(&touched) {
-            Ok(Some((path, by))) => git.touch(path.as_ref(), &by).await,
+            Ok(Some((paths, by))) => git.touch(paths, &by).await,
             Ok(None) => {}
             // Some are lost: whatever chats watch may have changed.
             Err(RecvError::Lagged(_)) => git.rescan(),

@@ -82,9 +82,7 @@ impl Files {
         });
         let (planned, entries) = answer.await?;
         if !dry_run {
-            for file in &planned {
-                self.record(&caller, &file.cleaned);
-            }
+            self.record(&caller, planned.iter().map(|file| file.cleaned.clone()).collect());
         }
         Ok(EditFilesResponse { files: entries, dry_run: wants_diff.then_some(dry_run) })
     }

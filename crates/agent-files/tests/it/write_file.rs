@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use agent_api::{Caller, ErrorCode, WriteFileRequest, WriteFileResponse};
+use agent_api::{AbsolutePath, Caller, ErrorCode, WriteFileRequest, WriteFileResponse};
 use agent_files::{Error, Event};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -279,8 +279,9 @@ async fn a_change_is_told_for_a_chat_alone() {
     let caller = Caller::new(Some(chat), &[]).unwrap();
     let path = format!("{}/./x/../link", fixture.path("."));
     fixture.files.write_file(&caller, request(&path), stream::empty()).await.unwrap();
-    let Event::Wrote { path, by } = events.recv().await.unwrap() else { panic!() };
-    assert_eq!((path.as_str(), by), (fixture.path("link").as_str(), caller));
+    let Event::Wrote { paths, by } = events.recv().await.unwrap() else { panic!() };
+    let paths: Vec<&str> = paths.iter().map(AbsolutePath::as_str).collect();
+    assert_eq!((paths, by), (vec![fixture.path("link").as_str()], caller));
     assert!(events.is_empty());
 }
 

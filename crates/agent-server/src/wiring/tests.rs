@@ -23,7 +23,7 @@ async fn forwarding_ends_when_it_is_stopped_after_everything_told() {
         events.send((path, caller())).unwrap();
     }
     stop.cancel();
-    forward(receiver, &git, &stop, |(path, by)| Some((Some(path), by))).await;
+    forward(receiver, &git, &stop, |(path, by)| Some((vec![path], by))).await;
     assert_eq!(git.statistics().chats, 2);
 }
 
@@ -87,6 +87,29 @@ mod needs_git {
         }
         drop(watches);
         assert_eq!(agent.shutdown().await, Stopped::Clean);
+    }
+
+    #[tokio::test]
+    async fn however_many_files_calls_edit_all_are_recorded() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = temporary.path().canonicalize().unwrap();
+        let agent = agent(&dir).await;
+        let calls = (0..4).map(|call| {
+            let edits = (0..1000).map(|number| {
+                let path = dir.join(format!("{call}-{number}"));
+                std::fs::write(&path, "a").unwrap();
+                serde_json::json!({ "path": path, "edits": [{ "old_text": "a", "new_text": "b" }] })
+            });
+            let req = serde_json::json!({ "files": edits.collect::<Vec<_>>() });
+            let (files, req) = (agent.files(), serde_json::from_value(req).unwrap());
+            async move { files.edit_files(&caller(), req).await }
+        });
+        futures_util::future::try_join_all(calls).await.unwrap();
+        assert_eq!(agent.shutdown().await, Stopped::Clean);
+        for chat in [CHAT, PARENT] {
+            let recorded = std::fs::read_to_string(dir.join("state/git").join(chat)).unwrap();
+            assert_eq!(recorded.lines().count(), 4000);
+        }
     }
 
     #[tokio::test]
