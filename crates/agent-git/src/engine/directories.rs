@@ -10,13 +10,15 @@ use std::{
 use super::{Engine, Known};
 use crate::repository::{Discovery, discover};
 
+/// Remotes beyond these are not waited for when the upstream is missing.
+const MAX_REMOTES: usize = 16;
 /// Submodules beyond these are seen only when something else is.
 const MAX_SUBMODULES: usize = 1000;
 
 impl Engine {
     /// Existing directories, absolute, each once: the git directory and the common one, their
-    /// `info`, those of the refs of HEAD's branch and its upstream (or the nearest above), that of
-    /// refs in tables, and the same of submodules.
+    /// `info`, those of the refs of HEAD's branch and its upstream (or the nearest above, or
+    /// those of the remotes), that of refs in tables, and the same of submodules.
     pub(crate) fn git_directories(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         add(&mut found, &self.location.git_dir, &self.location.common_dir);
@@ -29,6 +31,12 @@ impl Engine {
             // The short name of a ref does not say which of the two it is.
             nearest(&mut found, &heads, upstream.as_ref());
             nearest(&mut found, &remotes, upstream.as_ref());
+        } else if self.head.branch.is_some() {
+            // A fetch may bring the upstream that is configured.
+            let entries = fs::read_dir(&remotes).into_iter().flatten().flatten();
+            let below = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+            found.extend(below.take(MAX_REMOTES));
+            found.extend(remotes.is_dir().then_some(remotes));
         }
         for path in self.submodules().take(MAX_SUBMODULES) {
             let directory = self.location.root.join(OsStr::from_bytes(path));

@@ -1,6 +1,6 @@
 //! Watches of real repositories: what changes is told, what vanishes, what comes back.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use agent_api::{GitNoticeCode, GitServerMessage, RepositoryChange};
 use agent_test::GitRepository;
@@ -165,4 +165,21 @@ async fn a_scan_that_fails_is_told_and_the_repository_stays() {
     fs::write(repository.path(".git/index"), index).unwrap();
     repository.write("b.txt", "b\n");
     watch.until(|told| files(told) == [("b.txt", "untracked")]).await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_a_fetch_brings_is_told_at_once() {
+    let f = Fixture::new();
+    let (origin, clone) = (f.repository("origin"), f.repository("clone"));
+    origin.git(&["branch", "other"]);
+    clone.git(&["remote", "add", "origin", origin.root().to_str().unwrap()]);
+    clone.git(&["fetch", "-q", "origin"]);
+    clone.git(&["branch", "-q", "-u", "origin/other"]);
+    clone.git(&["update-ref", "-d", "refs/remotes/origin/other"]);
+    let mut watch = f.watching("clone").await;
+    clone.git(&["fetch", "-q", "origin"]);
+    // Sooner than the half minute after which everything is looked at.
+    let told = watch.until(|told| told.upstream.is_some());
+    let told = tokio::time::timeout(Duration::from_secs(15), told).await.unwrap();
+    assert_eq!(told.upstream.as_deref(), Some("origin/other"));
 }
