@@ -23,6 +23,9 @@ const MAX_DEPTH: usize = 2048;
 /// Most paths that may differ: a tree that holds itself many times over would fill the memory.
 const MAX_STAGED: usize = 1_000_000;
 
+/// Most bytes of these paths: names in a tree may have any length.
+const MAX_STAGED_BYTES: usize = 256 * 1024 * 1024;
+
 /// Compares a tree, `None` for an empty one, with the index.
 ///
 /// Paths in a merge and those that are only intended to be added are always among the answer,
@@ -31,15 +34,16 @@ const MAX_STAGED: usize = 1_000_000;
 ///
 /// # Errors
 ///
-/// A tree cannot be read, trees are more than 2048 deep, more than 1,000,000 paths differ, or
-/// `stop` was raised.
+/// A tree cannot be read, trees are more than 2048 deep, more than 1,000,000 paths differ or 256 MiB
+/// of them, or `stop` was raised.
 pub(crate) fn staged(
     source: &mut Native,
     tree: Option<ObjectId>,
     index: &Index,
     stop: &AtomicBool,
 ) -> Result<Staged, SourceError> {
-    let mut walk = Walk { source, index, at: 0, path: Vec::new(), found: Staged::new(), stop };
+    let mut walk =
+        Walk { source, index, at: 0, path: Vec::new(), found: Staged::new(), bytes: 0, stop };
     if let Some(tree) = tree {
         walk.directory(tree, 0)?;
     }
@@ -56,6 +60,8 @@ struct Walk<'a> {
     /// Where the walk is.
     path: Vec<u8>,
     found: Staged,
+    /// Of the paths in `found`.
+    bytes: usize,
     stop: &'a AtomicBool,
 }
 
@@ -120,10 +126,11 @@ impl Walk<'_> {
     }
 
     fn insert(&mut self, path: &[u8], head: Option<Version>) -> Result<(), SourceError> {
+        self.bytes += path.len();
         self.found.insert(path.to_vec(), head);
-        if self.found.len() > MAX_STAGED {
+        if self.found.len() > MAX_STAGED || self.bytes > MAX_STAGED_BYTES {
             let what = "compare HEAD with the index";
-            return Err(SourceError::failed(what)("more than 1,000,000 paths differ"));
+            return Err(SourceError::failed(what)("too many paths differ"));
         }
         Ok(())
     }

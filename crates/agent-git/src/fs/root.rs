@@ -62,8 +62,8 @@ impl Root {
         self.directory.as_fd()
     }
 
-    /// Stat of what is at a path, a link's own; `None` when nothing is there, or when what should
-    /// be a directory above it is a link or a file.
+    /// Stat of what is at a path, a link's own; `None` when nothing is there, when what should be a
+    /// directory above it is a link or a file, or when it has `.` or `..`.
     pub(crate) fn stat(&self, path: &[u8]) -> io::Result<Option<Stat>> {
         self.in_parent(path, |parent, name| {
             let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -159,12 +159,16 @@ impl Root {
         }
     }
 
-    /// Does something in the parent directory of a path.
+    /// Does something in the parent directory of a path; nothing is at one that leads elsewhere.
     fn in_parent<T>(
         &self,
         path: &[u8],
         act: impl FnOnce(BorrowedFd<'_>, &OsStr) -> Result<Option<T>, Errno>,
     ) -> io::Result<Option<T>> {
+        let is_name = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
+        if !path.split(|byte| *byte == b'/').all(is_name) {
+            return Ok(None);
+        }
         let result = match memchr::memrchr(b'/', path) {
             None => act(self.as_fd(), OsStr::from_bytes(path)),
             Some(slash) => self

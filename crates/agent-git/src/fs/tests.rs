@@ -56,6 +56,17 @@ fn a_link_in_place_of_a_directory_leads_nowhere() {
 }
 
 #[test]
+fn nothing_is_at_a_path_that_leads_elsewhere() {
+    let (directory, root) = root();
+    fs::create_dir(directory.path().join("d")).unwrap();
+    for path in [b"..".as_slice(), b".", b"", b"d/..", b"d/../d", b"../x", b"/d", b"d/", b"d//."] {
+        assert_eq!(root.stat(path).unwrap(), None, "{path:?}");
+        assert_eq!(root.read(path, Mode::Link, 10).unwrap(), None);
+        assert!(root.open_file(path).unwrap().is_none());
+    }
+}
+
+#[test]
 fn a_pipe_is_never_waited_for() {
     let (directory, root) = root();
     let pipe = directory.path().join("pipe");

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::SourceError;
-use super::discover::is_missing;
+use super::discover::{is_missing, open_regular, read_small};
 use crate::model::{ObjectId, Stat};
 
 /// Git shows at least so many.
@@ -188,7 +188,7 @@ impl Packs {
 
 impl PackIndex {
     fn open(path: &Path, id_len: usize) -> io::Result<Self> {
-        let file = File::open(path)?;
+        let file = open_regular(path)?;
         let mut head = [0; 8];
         file.read_exact_at(&mut head, 0)?;
         let is_first_version = !head.starts_with(b"\xfftOc");
@@ -252,7 +252,7 @@ struct MultiPackIndex {
 impl MultiPackIndex {
     /// Reads one; an empty one if it is missing or damaged.
     fn read(path: &Path) -> Self {
-        File::open(path).and_then(|file| Self::of(&file)).unwrap_or_default()
+        open_regular(path).and_then(|file| Self::of(&file)).unwrap_or_default()
     }
 
     fn of(file: &File) -> io::Result<Self> {
@@ -290,7 +290,7 @@ impl MultiPackIndex {
 
 /// Other directories of objects that one names.
 fn alternates(objects: &Path) -> Vec<PathBuf> {
-    let contents = fs::read(objects.join("info/alternates")).unwrap_or_default();
+    let contents = read_small(&objects.join("info/alternates")).unwrap_or_default();
     let lines = contents.split(|byte| *byte == b'\n');
     lines
         .filter(|line| !line.is_empty() && !line.starts_with(b"#"))

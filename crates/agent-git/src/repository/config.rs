@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::wildmatch::{self, Case};
@@ -223,8 +223,13 @@ pub(super) fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
     let mut contents = Vec::new();
+    let kind = file.metadata()?.file_type();
+    if kind.is_fifo() {
+        // libgit2 would wait for a writer.
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe"));
+    }
     // Git takes anything that is no directory, such as `/dev/null`.
-    if file.metadata()?.is_file() {
+    if kind.is_file() {
         file.take(MAX_BYTES).read_to_end(&mut contents)?;
     }
     Ok(contents)

@@ -237,12 +237,26 @@ fn trim_line_ends(mut bytes: &[u8]) -> &[u8] {
 /// Reads a file of one line; at most 64 KiB, and never waits for a writer.
 pub(super) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     const LARGEST: u64 = 64 * 1024;
+    let mut contents = Vec::new();
+    open_regular(path)?.take(LARGEST).read_to_end(&mut contents)?;
+    Ok(contents)
+}
+
+/// Opens a regular file, following links.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::InvalidInput`] for anything else: a pipe would have to be waited for, and a
+/// device may have no end.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    let check = |metadata: fs::Metadata| match metadata.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+    };
+    check(path.metadata()?)?;
+    // It may have become another thing since.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let mut contents = Vec::new();
-    file.take(LARGEST).read_to_end(&mut contents)?;
-    Ok(contents)
+    check(file.metadata()?)?;
+    Ok(file)
 }

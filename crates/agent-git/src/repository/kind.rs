@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::config::Entries;
+use super::discover::open_regular;
 use super::native::Native;
+use super::refs::MAX_PACKED_REFS;
 use super::{Location, Settings, SourceError, User};
 
 /// How a repository is read.
@@ -107,8 +110,15 @@ fn has_replacements(common_dir: &Path) -> bool {
     let is_loose = fs::read_dir(common_dir.join("refs/replace"))
         .is_ok_and(|mut entries| entries.next().is_some());
     is_loose
-        || fs::read(common_dir.join("packed-refs"))
+        || packed_refs(common_dir)
             .is_ok_and(|refs| memchr::memmem::find(&refs, b" refs/replace/").is_some())
+}
+
+fn packed_refs(common_dir: &Path) -> io::Result<Vec<u8>> {
+    let mut refs = Vec::new();
+    let file = open_regular(&common_dir.join("packed-refs"))?;
+    file.take(MAX_PACKED_REFS).read_to_end(&mut refs)?;
+    Ok(refs)
 }
 
 fn text(bytes: &[u8]) -> String {

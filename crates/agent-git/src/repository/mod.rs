@@ -55,6 +55,15 @@ pub(crate) trait Source {
     /// [`SourceError::Missing`] when there is no such object.
     fn blob(&mut self, id: ObjectId) -> Result<Vec<u8>, SourceError>;
 
+    /// Contents of a blob; `None` when there is no such object, or when it is larger than `max`.
+    fn blob_up_to(&mut self, id: ObjectId, max: u64) -> Result<Option<Vec<u8>>, SourceError> {
+        let size = self.blob_size(id);
+        match size.and_then(|size| if size <= max { self.blob(id).map(Some) } else { Ok(None) }) {
+            Err(SourceError::Missing { .. }) => Ok(None),
+            read => read,
+        }
+    }
+
     /// For each id how many of its digits git shows; ids of no object are welcome.
     ///
     /// At least 7, more by the number of packed objects, then as many as tell the id from every

@@ -1,18 +1,23 @@
 //! Objects and refs of a repository, read with libgit2. The index and the work tree are read
 //! elsewhere, so libgit2 never sees them.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 
 use git2::{ErrorCode, ObjectType, Odb, Oid, Reference, Repository, RepositoryOpenFlags};
 
 use super::attributes::{AttributeFiles, Attributes};
 use super::head;
+use super::refs::MAX_PACKED_REFS;
 use super::{Abbreviations, Divergence, Location, Settings, Source, SourceError, User};
 use crate::convert::Conversion;
 use crate::model::{Head, ObjectId};
 use crate::sys;
 
 const READ_HEAD: &str = "read HEAD";
+/// Largest object that is read into memory.
+const MAX_OBJECT: usize = 256 * 1024 * 1024;
 
 /// A repository as libgit2 reads it; opened for one scan (about 0.3 ms) and dropped after it.
 pub(crate) struct Native {
@@ -44,7 +49,7 @@ impl Native {
     /// [`SourceError::Failed`] when its configuration or libgit2 does not allow it.
     pub(crate) fn open(location: &Location, user: &User) -> Result<Self, SourceError> {
         let settings = Settings::read(location, user)?;
-        let repository = open(&location.git_dir)?;
+        let repository = open(location)?;
         let attributes = Attributes::new(location, &settings)?;
         let abbreviations = Abbreviations::new(&location.common_dir.join("objects"));
         let divergence = Divergence::default();
@@ -53,7 +58,7 @@ impl Native {
 
     /// Whether libgit2 opens a repository; if not, what it says.
     pub(super) fn check(location: &Location) -> Result<(), String> {
-        open(&location.git_dir).map(drop).map_err(|error| match error {
+        open(location).map(drop).map_err(|error| match error {
             SourceError::Failed { source, .. } => source.to_string(),
             other => other.to_string(),
         })
@@ -104,7 +109,12 @@ impl Native {
 
     /// Name of the ref that HEAD leads to, if it is one, and its commit, if there is one.
     fn resolve_head(&self) -> Result<(Option<Vec<u8>>, Option<ObjectId>), SourceError> {
-        let mut name = b"HEAD".to_vec();
+        self.resolve(b"HEAD")
+    }
+
+    /// The same for any ref.
+    fn resolve(&self, name: &[u8]) -> Result<(Option<Vec<u8>>, Option<ObjectId>), SourceError> {
+        let mut name = name.to_vec();
         // Git follows as many links.
         for _ in 0..=5 {
             let is_head = name == b"HEAD";
@@ -130,9 +140,9 @@ impl Native {
         let branch = str::from_utf8(branch).ok()?;
         let name = self.repository.branch_upstream_name(branch).ok()?;
         let name = str::from_utf8(&name).ok()?;
-        let reference = self.repository.find_reference(name).ok()?;
-        let id = object_id(reference.resolve().ok()?.target()?);
-        let short = head::shortened(name, |other| self.repository.find_reference(other).is_ok());
+        let id = self.resolve(name.as_bytes()).ok()?.1?;
+        let exists = |other: &str| find(&self.repository, other.as_bytes()).is_ok();
+        let short = head::shortened(name, exists);
         Some((short, id))
     }
 
@@ -194,22 +204,69 @@ impl Source for Native {
 
     fn conversion(&mut self, path: &[u8]) -> Result<Conversion, SourceError> {
         let odb = self.repository.odb().map_err(SourceError::failed("open the objects"))?;
-        let blob = |id| Ok(read(&odb, id, ObjectType::Blob)?.data().to_vec());
+        let blob = |id| match read(&odb, id, ObjectType::Blob) {
+            Ok(object) => Ok(object.data().to_vec()),
+            // As for git, they say nothing then.
+            Err(SourceError::Missing { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
         let attributes = self.attributes.of(path, blob)?;
         Ok(Conversion::new(&attributes, self.settings.conversion))
     }
 }
 
 /// Opens a git directory as if it had no work tree: that is not libgit2's matter here.
-fn open(git_dir: &Path) -> Result<Repository, SourceError> {
+fn open(location: &Location) -> Result<Repository, SourceError> {
     const OPEN: &str = "open the repository";
+    check_files(location).map_err(SourceError::failed(OPEN))?;
     sys::isolate().map_err(SourceError::failed(OPEN))?;
     let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::BARE;
-    Repository::open_ext(git_dir, flags, [] as [&Path; 0]).map_err(SourceError::failed(OPEN))
+    Repository::open_ext(&location.git_dir, flags, [] as [&Path; 0])
+        .map_err(SourceError::failed(OPEN))
+}
+
+/// Makes sure that libgit2 waits for no pipe and reads no device or huge file to its end: it opens
+/// these files whatever they are.
+fn check_files(location: &Location) -> Result<(), String> {
+    const NAMES: [&str; 7] = [
+        "config.worktree",
+        "packed-refs",
+        "shallow",
+        "info/grafts",
+        "objects/info/alternates",
+        "objects/info/commit-graph",
+        "objects/pack/multi-pack-index",
+    ];
+    let check = |path: &Path| match path.metadata() {
+        Ok(it) if !it.is_file() => Err(format!("`{}` is no regular file", path.display())),
+        Ok(it) if it.len() > MAX_PACKED_REFS && path.ends_with("packed-refs") => {
+            Err(format!("`{}` is over 256 MiB", path.display()))
+        }
+        _ => Ok(()),
+    };
+    for name in NAMES {
+        check(&location.common_dir.join(name))?;
+        if location.git_dir != location.common_dir {
+            check(&location.git_dir.join(name))?;
+        }
+    }
+    let Ok(packs) = fs::read_dir(location.common_dir.join("objects/pack")) else { return Ok(()) };
+    for pack in packs.flatten().filter(|pack| !pack.file_type().is_ok_and(|it| it.is_file())) {
+        if pack.path().extension() == Some(OsStr::new("idx")) {
+            check(&pack.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn find<'a>(repository: &'a Repository, name: &[u8]) -> Result<Reference<'a>, git2::Error> {
     let name = str::from_utf8(name).map_err(|_| git2::Error::from_str("its name is not UTF-8"))?;
+    for directory in [repository.path(), repository.commondir()] {
+        let is_other = |it: fs::Metadata| !it.is_file() && !it.is_dir();
+        if directory.join(name).metadata().is_ok_and(is_other) {
+            return Err(git2::Error::from_str("it is no regular file"));
+        }
+    }
     repository.find_reference(name)
 }
 
@@ -218,12 +275,16 @@ fn read<'a>(
     id: ObjectId,
     kind: ObjectType,
 ) -> Result<git2::OdbObject<'a>, SourceError> {
-    let object = odb.read(oid(id)).map_err(unread(id))?;
-    if object.kind() != kind {
-        let what = format!("it is a {}, not a {kind}", object.kind());
-        return Err(SourceError::failed(format!("read the object {id}"))(what));
+    let (size, found) = odb.read_header(oid(id)).map_err(unread(id))?;
+    let refuse = |what: String| SourceError::failed(format!("read the object {id}"))(what);
+    if found != kind {
+        return Err(refuse(format!("it is a {found}, not a {kind}")));
     }
-    Ok(object)
+    // Room for all that it claims to have is made before it is read.
+    if size > MAX_OBJECT {
+        return Err(refuse(format!("its {size} bytes are too many")));
+    }
+    odb.read(oid(id)).map_err(unread(id))
 }
 
 fn unread(id: ObjectId) -> impl FnOnce(git2::Error) -> SourceError {

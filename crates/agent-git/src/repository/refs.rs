@@ -1,16 +1,19 @@
 //! Refs that are files, read without opening a repository. Repositories that keep refs in another
 //! way have none here.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::discover::{common_dir_of, git_dir_of, read_small};
+use super::discover::{common_dir_of, git_dir_of, open_regular, read_small};
 use crate::model::ObjectId;
 
 /// Refs that name each other deeper than git follows them lead nowhere.
 const MAX_DEPTH: usize = 5;
+
+/// Packed refs are read up to here: three million of them.
+pub(super) const MAX_PACKED_REFS: u64 = 256 * 1024 * 1024;
 
 /// Commit that is checked out in the repository at `dir`, a submodule of another.
 ///
@@ -73,7 +76,8 @@ fn loose(directory: &Path, name: &[u8]) -> Option<Ref> {
 
 /// Looks a ref up among the packed ones: lines of an id, a space and a name.
 fn packed(common_dir: &Path, name: &[u8]) -> Option<ObjectId> {
-    let mut lines = BufReader::new(File::open(common_dir.join("packed-refs")).ok()?);
+    let file = open_regular(&common_dir.join("packed-refs")).ok()?;
+    let mut lines = BufReader::new(file.take(MAX_PACKED_REFS));
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).ok()? > 0 {
         let mut parts = line.trim_ascii_end().splitn(2, |byte| *byte == b' ');

@@ -175,6 +175,32 @@ fn a_raised_flag_stops_the_comparison() {
 }
 
 #[test]
+fn trees_of_very_long_names_do_not_fill_the_memory() {
+    let world = World::new();
+    let repository = &world.repository;
+    let tree = |entries: Vec<(String, String)>| {
+        let name = |(name, id): (String, String)| {
+            let bits = if name.starts_with('d') { "40000" } else { "100644" };
+            let id = ObjectId::from_hex(id.as_bytes()).unwrap();
+            [format!("{bits} {name}\0").as_bytes(), id.as_bytes()].concat()
+        };
+        let contents: Vec<u8> = entries.into_iter().flat_map(name).collect();
+        let args = ["hash-object", "-w", "-t", "tree", "--literally", "--stdin"];
+        String::from_utf8(repository.git_with_input(&args, &contents)).unwrap().trim().to_owned()
+    };
+    let long = "n".repeat(1 << 20);
+    let mut id = tree((0..9).map(|n| (format!("{long}{n}"), "12".repeat(20))).collect());
+    for _ in 0..3 {
+        id = tree((0..9).map(|n| (format!("d{n}"), id.clone())).collect());
+    }
+    let commit = repository.text(&["commit-tree", &id, "-m", "m"]);
+    repository.git(&["update-ref", "refs/heads/main", &commit]);
+    let error = world.staged(&AtomicBool::new(false)).unwrap_err();
+    let SourceError::Failed { source, .. } = error else { panic!("{error}") };
+    assert_eq!(source.to_string(), "too many paths differ");
+}
+
+#[test]
 fn random_steps_stage_what_git_says() {
     let paths = ["a", "a.b", "a/b", "a/c/d", "a/c/e", "a0", "b", "b/a", "b/b"];
     let step = (0..7_usize, any::<Pick>(), any::<u8>());

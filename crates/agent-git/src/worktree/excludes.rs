@@ -117,7 +117,7 @@ impl Levels {
             let id = entry.version.id;
             let level = match known.get(directory) {
                 Some((of, level)) if *of == id => Arc::clone(level),
-                _ => match read_blob(id, source)? {
+                _ => match source.blob_up_to(id, MAX_BYTES)? {
                     Some(contents) => {
                         Arc::new(Level { seen: None, rules: Arc::new(compile(&contents)) })
                     }
@@ -134,18 +134,6 @@ impl Levels {
 fn directory_of(path: &[u8]) -> Option<&[u8]> {
     let rest = path.strip_suffix(b".gitignore")?;
     if rest.is_empty() { Some(rest) } else { rest.strip_suffix(b"/") }
-}
-
-fn read_blob(id: ObjectId, source: &mut dyn Source) -> Result<Option<Vec<u8>>, SourceError> {
-    let read = match source.blob_size(id) {
-        Ok(0..=MAX_BYTES) => source.blob(id).map(Some),
-        Ok(_) => Ok(None),
-        Err(error) => Err(error),
-    };
-    match read {
-        Err(SourceError::Missing { .. }) => Ok(None),
-        read => read,
-    }
 }
 
 fn read_level(file: OwnedFd, known: Option<&Arc<Level>>) -> Option<Arc<Level>> {

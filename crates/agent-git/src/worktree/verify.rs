@@ -248,7 +248,8 @@ fn read_converted(
     let mut failure = None;
     let bytes = task.conversion.to_git(contents.bytes, || {
         let version = indexed.filter(|version| version.mode.is_same_kind(Mode::File))?;
-        source.blob(version.id).map_err(|error| failure = Some(error)).ok()
+        let blob = source.blob_up_to(version.id, MAX_CONVERTED_BYTES);
+        blob.map_err(|error| failure = Some(error)).ok().flatten()
     });
     if let Some(error) = failure {
         return Err(error.into());

@@ -1,6 +1,7 @@
 //! Repositories made by the real git, read by this crate.
 
 mod discovery;
+mod hostile;
 mod kinds;
 mod reading;
 
