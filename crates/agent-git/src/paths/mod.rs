@@ -220,7 +220,7 @@ impl PathStore {
         self.unload_others(disk, chat);
     }
 
-    /// A chat in memory; one whose file cannot be read begins empty.
+    /// A chat in memory; one whose file cannot be read begins empty, and adds to the file.
     fn load<'a>(&self, disk: &'a mut Disk, chat: ChatId) -> &'a mut Content {
         disk.uses += 1;
         let used = disk.uses;
@@ -229,7 +229,7 @@ impl PathStore {
             let path = self.file(chat);
             let content = file::load(&path, self.limits.paths).unwrap_or_else(|error| {
                 warn(&path, "read", &error);
-                Content::default()
+                Content { is_whole: true, ..Content::default() }
             });
             Loaded { content, used }
         });
