@@ -348,6 +348,10 @@ impl<'a> Round<'a> {
     /// Stat of a path; no answer where nothing can be said and all is taken to be as it was.
     #[expect(clippy::option_option, reason = "no answer is not the answer that nothing is there")]
     fn stat(&self, path: &[u8]) -> Result<Option<Option<Stat>>, ScanError> {
+        // What an index says to be in a git directory is no file of the work tree.
+        if outside_git(path).is_some_and(|_| !path.is_empty()) {
+            return Ok(Some(None));
+        }
         match self.scene.root.stat(path) {
             Ok(stat) => Ok(Some(stat)),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(None),

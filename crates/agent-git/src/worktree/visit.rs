@@ -315,8 +315,11 @@ impl<'a> Visitor<'a> {
         let scope = self.scope_of(here, true);
         let mut children = std::mem::take(&mut self.children);
         for child in children.drain(..) {
+            // An index may have names that no listing has, and that lead elsewhere.
+            let is_name = !matches!(child.name, b"" | b"." | b".." | b".git");
+            let may_be_there = child.listed.is_some() || !is_listed && is_name;
             if child.is_directory {
-                if child.listed == Some(Kind::Directory) || !is_listed {
+                if may_be_there && child.listed.is_none_or(|kind| kind == Kind::Directory) {
                     let mut path = Vec::with_capacity(here.prefix.len() + child.name.len());
                     path.extend_from_slice(&here.prefix);
                     path.extend_from_slice(child.name);
@@ -332,11 +335,7 @@ impl<'a> Visitor<'a> {
                 }
                 continue;
             }
-            let stat = if child.listed.is_some() || !is_listed {
-                stat_below(here.handle, child.name)
-            } else {
-                Ok(None)
-            };
+            let stat = if may_be_there { stat_below(here.handle, child.name) } else { Ok(None) };
             match stat {
                 Ok(stat) => self.compare(child.entries.start, stat.as_ref()),
                 // Nothing can be said, so it is taken to be as it was.

@@ -167,6 +167,26 @@ fn a_large_file_of_another_size_is_not_read() {
 }
 
 #[test]
+fn an_index_reaches_no_git_directory() {
+    let mut bench = committed(&[("f", "1\n")]);
+    bench.act(&[], |git| {
+        git.write(".gix/config", "1\n");
+        git.git(&["add", "--all"]);
+        let mut index = fs::read(git.path(".git/index")).unwrap();
+        let at = memchr::memmem::find(&index, b".gix/config").unwrap();
+        index[at + 3] = b't';
+        // Without a checksum none is wrong.
+        let end = index.len() - 20;
+        index[end..].fill(0);
+        fs::write(git.path(".git/index"), index).unwrap();
+    });
+    // Git would look into it.
+    let followed = bench.follow();
+    assert_eq!(followed, bench.fresh());
+    assert_eq!(followed.tracked, [(".git/config".to_owned(), None)].into());
+}
+
+#[test]
 fn pipes_and_sockets_are_no_files() {
     let mut bench = committed(&[("f", "")]);
     bench.act(&[], |git| {
