@@ -240,11 +240,9 @@ impl<'a> Command<'a> {
 
     /// What the index has of a path, for conversions that depend on it.
     fn indexed(&mut self, indexed: Option<Version>) -> Result<Option<Vec<u8>>, SourceError> {
-        match indexed {
-            Some(version) if self.blob_size(version.id)? <= MAX_GIT_FILE_BYTES => {
-                self.blob(version.id).map(Some)
-            }
-            _ => Ok(None),
+        match indexed.filter(|version| version.mode.is_same_kind(Mode::File)) {
+            Some(version) => self.blob_up_to(version.id, MAX_GIT_FILE_BYTES),
+            None => Ok(None),
         }
     }
 
@@ -351,7 +349,11 @@ impl Source for Command<'_> {
             self.attributes.set_in_index(files);
             self.has_attributes_in_index = true;
         }
-        let indexed = |id| blob(&self.runner, &mut self.blobs, id);
+        let indexed = |id| match blob(&self.runner, &mut self.blobs, id) {
+            // As for git, they say nothing then.
+            Err(SourceError::Missing { .. }) => Ok(Vec::new()),
+            read => read,
+        };
         let states = self.attributes.of(path, indexed)?;
         Ok(Conversion::new(&states, self.settings.conversion))
     }

@@ -159,6 +159,19 @@ fn a_repository_of_sha256_is_read() {
 }
 
 #[test]
+fn a_submodule_that_became_a_file_has_no_contents_to_convert_by() {
+    let place = Place::new();
+    let repository = place.repository("r", &[]);
+    repository.write(".gitattributes", "* text=auto\n");
+    let commit = repository.commit_all("one");
+    let entry = format!("160000,{},module", commit.replace('0', "1"));
+    repository.git(&["update-index", "--add", "--cacheinfo", &entry]);
+    repository.git(&["commit", "--quiet", "-m", "two"]);
+    repository.write("module", "a\r\n");
+    check(&repository);
+}
+
+#[test]
 fn a_split_index_is_read() {
     let place = Place::new();
     let repository = place.repository("r", &[]);
