@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Engine, Known};
-use crate::repository::{Discovery, discover};
+use crate::repository::{Discovery, discover, head_branch};
 
 /// Remotes beyond these are not waited for when the upstream is missing.
 const MAX_REMOTES: usize = 16;
@@ -69,9 +69,8 @@ fn add(found: &mut Vec<PathBuf>, git_dir: &Path, common_dir: &Path) {
 
 /// The directory of the ref that HEAD names.
 fn add_branch(found: &mut Vec<PathBuf>, git_dir: &Path, common_dir: &Path) {
-    let Ok(head) = fs::read(git_dir.join("HEAD")) else { return };
-    if let Some(branch) = head.trim_ascii_end().strip_prefix(b"ref: refs/heads/") {
-        nearest(found, &common_dir.join("refs/heads"), Path::new(OsStr::from_bytes(branch)));
+    if let Some(branch) = head_branch(git_dir) {
+        nearest(found, &common_dir.join("refs/heads"), Path::new(OsStr::from_bytes(&branch)));
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) use error::SourceError;
 pub(crate) use head::{Divergence, branch_name};
 pub(crate) use kind::{Kind, Reason, kind};
 pub(crate) use native::Native;
-pub(crate) use refs::checked_out_commit;
+pub(crate) use refs::{branch as head_branch, checked_out_commit};
 pub(crate) use settings::Settings;
 pub(crate) use user::User;
 

@@ -33,7 +33,7 @@ pub(crate) fn checked_out_commit(dir: &Path) -> Option<ObjectId> {
 }
 
 /// The branch that HEAD names, without `refs/heads/`, whether or not it exists.
-pub(super) fn branch(git_dir: &Path) -> Option<Vec<u8>> {
+pub(crate) fn branch(git_dir: &Path) -> Option<Vec<u8>> {
     let Ref::Symbolic(name) = loose(git_dir, b"HEAD")? else { return None };
     name.strip_prefix(b"refs/heads/").map(<[u8]>::to_vec)
 }
