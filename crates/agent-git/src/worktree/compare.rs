@@ -50,7 +50,7 @@ pub(super) fn compare(
         && mode == entry.version.mode
         && !entry.intent_to_add
         && matches(&entry.stat, stat, settings)
-        && !is_racy(&entry.stat, index_modified);
+        && !is_racy(&entry.stat, index_modified, settings.check_stat_minimal);
     if is_same { Outcome::Same } else { Outcome::Unsure }
 }
 
@@ -81,11 +81,33 @@ fn matches(indexed: &IndexStat, stat: &Stat, settings: &Settings) -> bool {
 }
 
 /// Whether the file may have changed in the tick in which the index was written.
-fn is_racy(indexed: &IndexStat, index_modified: (i64, u32)) -> bool {
+fn is_racy(indexed: &IndexStat, index_modified: (i64, u32), whole_seconds: bool) -> bool {
     let (seconds, nanoseconds) = (index_modified.0 as u32, index_modified.1);
     match indexed.mtime {
         (file, _) if file != seconds => file > seconds,
-        // Without nanoseconds on either side the whole second counts.
-        (_, file) => file == 0 || nanoseconds == 0 || file >= nanoseconds,
+        // Without nanoseconds on either side, or where they are not compared, the whole second
+        // counts.
+        (_, file) => whole_seconds || file == 0 || nanoseconds == 0 || file >= nanoseconds,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(file: (u32, u32), index: (i64, u32), whole_seconds: bool, expected: bool) {
+        let indexed = IndexStat { mtime: file, ..IndexStat::default() };
+        assert_eq!(is_racy(&indexed, index, whole_seconds), expected, "{file:?} {index:?}");
+    }
+
+    #[test]
+    fn a_file_is_racy_in_the_tick_of_the_index_as_finely_as_times_are_compared() {
+        check((5, 20), (5, 20), false, true);
+        check((5, 19), (5, 20), false, false);
+        check((5, 19), (5, 20), true, true);
+        check((4, 99), (5, 20), true, false);
+        check((6, 1), (5, 20), false, true);
+        check((5, 0), (5, 20), false, true);
+        check((5, 19), (5, 0), false, true);
     }
 }
