@@ -11,6 +11,7 @@ use std::{
 
 use agent_api::{AbsolutePath, Caller, GetGitStatusRequest, GetGitStatusResponse, Repository};
 use agent_exec::Launcher;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -29,6 +30,10 @@ use crate::{
 
 /// Longest time that `get_git_status` takes for a scan.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Threads that look for repositories at a time. Those that a file system keeps waiting for ever
+/// hold up other looks, but nothing else of the agent.
+const MAX_LOOKS: usize = 64;
 
 /// Repositories of the machine: asked for once, or watched.
 ///
@@ -49,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) watches: AtomicU64,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    looks: Arc<Semaphore>,
     scans: Arc<Scans>,
     max_repositories: usize,
 }
@@ -126,6 +132,7 @@ impl Git {
         let shared = Shared {
             trackers,
             hub,
+            looks: Arc::new(Semaphore::new(MAX_LOOKS)),
             paths: PathStore::new(config.state_dir.join("git")),
             watches: AtomicU64::new(0),
             scans,
@@ -234,12 +241,27 @@ impl Git {
         self.shared.tasks.wait().await;
     }
 
+    /// The repository that encloses a path.
+    async fn find(&self, path: PathBuf) -> Result<Location, Error> {
+        let place = self.shared.place_to_look().await;
+        let looked_at = path.clone();
+        let look = move || {
+            let _place = place;
+            discover(&looked_at)
+        };
+        match tokio::task::spawn_blocking(look).await.map_err(Error::Panicked)? {
+            Ok(Discovery::Repository(location)) => Ok(location),
+            Ok(Discovery::Bare | Discovery::None) => Err(Error::NotARepository { path }),
+            Err(source) => Err(Error::Discover { path, source }),
+        }
+    }
+
     /// Scans the repository of a path.
     async fn scanned(&self, path: PathBuf) -> Result<State, Error> {
         let ends = tokio::time::Instant::now() + STATUS_TIMEOUT;
         let limit = STATUS_TIMEOUT;
         // A file system may not answer at all.
-        let found = tokio::time::timeout_at(ends, find(path.clone())).await;
+        let found = tokio::time::timeout_at(ends, self.find(path.clone())).await;
         let location = found.map_err(|_| Error::Timeout { root: path, limit })??;
         let root = location.root.clone();
         let max = self.shared.max_repositories;
@@ -257,6 +279,14 @@ impl Git {
             Outcome::TooLong => Err(Error::Timeout { root, limit }),
             Outcome::Never => unreachable!("the scan is completed"),
         }
+    }
+}
+
+impl Shared {
+    /// Waits for a place among the looks for repositories. It goes to the thread that looks, for
+    /// which nobody waits any more when a file system does not answer.
+    pub(crate) async fn place_to_look(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.looks).acquire_owned().await.expect("never closed")
     }
 }
 
@@ -285,17 +315,6 @@ impl Scan for Counted {
     }
 }
 
-/// The repository that encloses a path.
-async fn find(path: PathBuf) -> Result<Location, Error> {
-    let looked_at = path.clone();
-    let found = tokio::task::spawn_blocking(move || discover(&looked_at)).await;
-    match found.map_err(Error::Panicked)? {
-        Ok(Discovery::Repository(location)) => Ok(location),
-        Ok(Discovery::Bare | Discovery::None) => Err(Error::NotARepository { path }),
-        Err(source) => Err(Error::Discover { path, source }),
-    }
-}
-
 /// The state after a scan that begins now. Events say what it has to look at, and without events
 /// it is a whole one.
 async fn scan(tracker: &Tracker) -> Result<State, Error> {
@@ -304,4 +323,34 @@ async fn scan(tracker: &Tracker) -> Result<State, Error> {
     let done = states.wait_for(|state| state.completed >= ticket).await;
     // Without an end of the scan the service ends.
     done.map(|state| state.clone()).map_err(|_| Error::ShuttingDown)
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_api::{Classify, ErrorCode, WatchGitRequest};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn file_systems_that_do_not_answer_cost_a_minute_and_no_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().to_str().unwrap();
+        let git = Git::new(
+            Config::new(directory.path(), directory.path()),
+            Launcher::new(agent_exec::Config::default()),
+        );
+        let mut stuck = Vec::new();
+        for _ in 0..MAX_LOOKS {
+            stuck.push(git.shared.place_to_look().await);
+        }
+        let began = tokio::time::Instant::now();
+        let error = git.get_git_status(GetGitStatusRequest::new(root)).await.unwrap_err();
+        assert_eq!((error.code(), began.elapsed()), (ErrorCode::DeadlineExceeded, STATUS_TIMEOUT));
+        let mut watch = git.watch_git(&Caller::anonymous(), WatchGitRequest::default()).unwrap();
+        watch.receive(&format!(r#"{{"type":"subscribe","paths":["{root}"]}}"#));
+        tokio::time::timeout(Duration::from_secs(5), watch.next()).await.unwrap_err();
+        drop(watch);
+        tokio::time::timeout(Duration::from_secs(5), git.shutdown()).await.unwrap();
+        drop(stuck);
+    }
 }

@@ -6,11 +6,12 @@ use std::path::Path;
 use crate::shell;
 
 /// Reference tools and how each tells its version.
-const TOOLS: [(&str, &str); 5] = [
+const TOOLS: [(&str, &str); 6] = [
     ("nginx", "-v"),
     ("rg", "--version"),
     ("socat", "-V"),
     ("ls", "--version"),
+    ("git", "--version"),
     ("rustc", "--version"),
 ];
 

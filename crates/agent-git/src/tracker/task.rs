@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use agent_api::Timestamp;
@@ -20,6 +20,9 @@ use super::{
     trackers::{Removal, Shared},
 };
 use crate::engine::{ScanError, Scanned};
+
+/// A repository that another one has replaced is not said to be gone sooner after its beginning.
+const REPLACED_AFTER: Duration = Duration::from_secs(1);
 
 /// Follows a repository until nobody needs it, it is gone, or the agent stops.
 pub(super) async fn track(
@@ -43,6 +46,7 @@ struct Task {
     repository: Arc<Repository>,
     state: watch::Sender<State>,
     timing: Timing,
+    began: Instant,
     /// Absent while a scan has them.
     tools: Option<Tools>,
     /// What earlier registrations counted.
@@ -59,8 +63,9 @@ struct Scan {
 
 impl Task {
     fn new(shared: Arc<Shared>, repository: Arc<Repository>, state: watch::Sender<State>) -> Self {
-        let timing = Timing::new(Instant::now());
-        Self { shared, repository, state, timing, tools: None, nested: 0 }
+        let began = Instant::now();
+        let timing = Timing::new(began);
+        Self { shared, repository, state, timing, began, tools: None, nested: 0 }
     }
 
     fn tools(&mut self) -> &Tools {
@@ -73,6 +78,13 @@ impl Task {
     /// Waits for the next thing and does it; false at the end.
     async fn step(&mut self) -> bool {
         if self.repository.is_replaced.load(Ordering::Acquire) {
+            // Where two git directories claim one root, their followers replace each other without
+            // end, but not without rest.
+            let until = self.began + REPLACED_AFTER;
+            tokio::select! {
+                () = sleep_until(until) => {}
+                () = self.shared.stop.cancelled() => {}
+            }
             self.state.send_modify(State::remove);
         }
         if self.shared.stop.is_cancelled() || self.state.borrow().outcome == Outcome::Removed {

@@ -192,10 +192,12 @@ impl Connection {
         }
     }
 
-    /// Something may have changed anywhere: everything is looked at again.
+    /// Something may have changed anywhere: what is watched is scanned, and what leads to no
+    /// repository is looked at again.
     pub(super) fn rescan(&mut self, repositories: &mut dyn Repositories) {
-        self.looks.all = true;
-        self.looks.ask();
+        if !self.paths.unresolved().is_empty() {
+            self.look_at_unresolved();
+        }
         for root in self.watched.keys() {
             repositories.request(root, Scope::Changed);
         }

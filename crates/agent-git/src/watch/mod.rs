@@ -15,7 +15,8 @@ use std::{
 };
 
 use agent_api::{AbsolutePath, Caller, ChatId, GitServerMessage, WatchGitRequest};
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use tokio::{sync::watch, task::JoinError, time::Instant};
+use tokio_util::task::AbortOnDropHandle;
 
 use self::{
     connection::{Connection, Look, Now},
@@ -50,7 +51,8 @@ pub struct GitWatch {
     connection: Connection,
     tracked: Tracked,
     chat: Option<Chat>,
-    job: Option<JoinHandle<Done>>,
+    /// Without an answer once the service ends.
+    job: Option<AbortOnDropHandle<Option<Done>>>,
     outside: Outside,
     next_poll: Instant,
     /// How long the last look at all paths took.
@@ -218,13 +220,13 @@ impl GitWatch {
             chat.has_paths = false;
             let (id, sequence) = (chat.id, chat.sequence);
             let room = (MAX_PATHS + SPARE_PATHS).saturating_sub(self.connection.store_paths());
-            let work = move || new_paths(&shared, id, sequence, room);
-            self.job = Some(self.shared.tasks.spawn_blocking(work));
+            let work = move || Some(new_paths(&shared, id, sequence, room));
+            self.job = Some(AbortOnDropHandle::new(self.shared.tasks.spawn_blocking(work)));
         } else if let Some(look) = self.connection.take_look() {
             let outside = std::mem::take(&mut self.outside.is_stale);
             let outside = outside.then(|| to_paths(&self.outside.paths));
-            let work = move || look_up(&shared, look, outside.as_deref());
-            self.job = Some(self.shared.tasks.spawn_blocking(work));
+            let looking = self.shared.tasks.spawn(look_up(shared, look, outside));
+            self.job = Some(AbortOnDropHandle::new(looking));
         }
     }
 
@@ -312,15 +314,12 @@ async fn told(chat: Option<&mut Chat>) {
 }
 
 /// Waits for the work of a thread; forever without any. `None` when the runtime ends.
-async fn finished(job: &mut Option<JoinHandle<Done>>) -> Option<Done> {
+async fn finished(job: &mut Option<AbortOnDropHandle<Option<Done>>>) -> Option<Done> {
     match job {
         None => pending().await,
         Some(job) => match job.await {
-            Ok(done) => Some(done),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => None,
-            },
+            Ok(done) => done,
+            Err(error) => unwound(error),
         },
     }
 }
@@ -332,8 +331,31 @@ fn new_paths(shared: &Shared, chat: ChatId, sequence: u64, room: usize) -> Done 
     Done::Paths { new, sequence, all }
 }
 
+/// Goes on with a panic of a task; `None` where it was not even begun.
+fn unwound<T>(error: JoinError) -> Option<T> {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => None,
+    }
+}
+
+/// Finds repositories on a thread for it, when one of the places to look is free; `None` when the
+/// service ends.
+async fn look_up(shared: Arc<Shared>, look: Look, outside: Option<Vec<PathBuf>>) -> Option<Done> {
+    let place = tokio::select! {
+        place = shared.place_to_look() => place,
+        () = shared.stop.cancelled() => return None,
+    };
+    let looking = Arc::clone(&shared);
+    let work = move || {
+        let _place = place;
+        find(&looking, look, outside.as_deref())
+    };
+    shared.tasks.spawn_blocking(work).await.map_or_else(unwound, Some)
+}
+
 /// Finds the repository of each path. What cannot be looked at encloses nothing for us.
-fn look_up(shared: &Shared, look: Look, outside: Option<&[PathBuf]>) -> Done {
+fn find(shared: &Shared, look: Look, outside: Option<&[PathBuf]>) -> Done {
     let began = Instant::now();
     let lookout = outside.map(|paths| shared.hub.look_out(paths));
     let found = look.paths.iter().map(|path| match discover(path.as_path()) {

@@ -112,8 +112,10 @@ async fn another_git_directory_at_the_same_root_is_another_repository() {
     let old = world.track("a");
     scan(&old).await;
     let location = Location { git_dir: world.dir.path().join("other"), ..world.location("a") };
+    let replaced = Instant::now();
     let new = world.trackers.track(location.clone()).unwrap();
     wait_for(&old, |state| state.outcome == Outcome::Removed).await;
+    assert_eq!(replaced.elapsed(), Duration::from_secs(1), "whoever takes turns does so at rest");
     assert_eq!(scan(&new).await.outcome, Outcome::Ok);
     drop(old);
     scan(&world.trackers.track(location).unwrap()).await;

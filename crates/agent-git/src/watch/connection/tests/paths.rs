@@ -90,7 +90,11 @@ fn a_path_that_is_recorded_brings_its_repository_or_scans_it() {
     bench.fake.asked.clear();
     bench.connection.rescan(&mut bench.fake);
     assert_eq!(bench.fake.asked, ["/b Changed"]);
+    assert_eq!(bench.look(), 0, "every path leads to a repository");
+    bench.connection.recorded(&[path("/outside")], &mut bench.fake);
     assert_eq!(bench.look(), 1);
+    bench.connection.rescan(&mut bench.fake);
+    assert_eq!(bench.look(), 1, "one may have been made there");
 }
 
 #[test]
