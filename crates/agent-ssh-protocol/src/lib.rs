@@ -1,0 +1,1 @@
+//! The SSH protocol, both ends, on any byte stream: transport, authentication, channels.

@@ -1,0 +1,1 @@
+//! The SSH server of a workspace: sessions, SFTP, forwarding, over any stream.
