@@ -69,6 +69,9 @@ enum Task {
     /// What `bench` lets the agent start
     #[command(hide = true)]
     BenchTicker(bench::TickerArgs),
+    /// What `bench` lets a session print
+    #[command(hide = true)]
+    BenchFlood(bench::FloodArgs),
     /// Run the fuzz targets
     Fuzz(fuzz::Args),
 }
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Task::Dist(args) => dist::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::BenchTicker(args) => bench::ticker(&args),
+        Task::BenchFlood(args) => bench::flood(&args),
         Task::Fuzz(args) => fuzz::run(&args),
     };
     match result {

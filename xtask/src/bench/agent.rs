@@ -18,6 +18,8 @@ pub(super) struct Agent {
     pub(super) ready_after: Duration,
     pub(super) tcp: Address,
     pub(super) unix: Address,
+    /// Port of the SSH server, where one was asked for.
+    pub(super) ssh: Option<u16>,
 }
 
 impl Agent {
@@ -27,6 +29,15 @@ impl Agent {
     ///
     /// It does not start, or prints something else than where it listens.
     pub(super) fn start(program: &Path, state: &Path) -> Result<Self> {
+        Self::start_with(program, state, &[])
+    }
+
+    /// The same, with more arguments.
+    ///
+    /// # Errors
+    ///
+    /// As [`Agent::start`].
+    pub(super) fn start_with(program: &Path, state: &Path, args: &[&str]) -> Result<Self> {
         let start = Instant::now();
         let mut command = shell::command(program);
         command
@@ -34,6 +45,7 @@ impl Agent {
             .arg(state)
             .args(["--listen", "127.0.0.1:0", "--listen-unix"])
             .arg(state.join("bench.sock"))
+            .args(args)
             .env("HOME", state)
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -49,7 +61,9 @@ impl Agent {
         let headers = format!("Authorization: Bearer {}\r\n", token.trim_end());
         let unix = info["http_unix"][0].as_str().context("the agent has a socket")?;
         let unix = Address::Unix(PathBuf::from(unix));
-        Ok(Self { process, ready_after, tcp: Address::Tcp { port, headers }, unix })
+        let ssh = info["ssh"][0].as_str().and_then(|address| address.rsplit(':').next());
+        let ssh = ssh.map(str::parse).transpose()?;
+        Ok(Self { process, ready_after, tcp: Address::Tcp { port, headers }, unix, ssh })
     }
 
     /// Memory of the process in bytes that is in RAM now (`VmRSS`, proc(5)).

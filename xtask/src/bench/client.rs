@@ -22,7 +22,8 @@ pub(super) enum Address {
     Unix(PathBuf),
 }
 
-trait Stream: Read + Write {}
+/// A byte stream.
+pub(super) trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 /// One connection.
@@ -91,6 +92,23 @@ impl Client {
         self.stream.write_all(head.as_bytes())?;
         let (end, filled) = self.receive_head("http/1.1 101")?;
         Ok(Messages { stream: self.stream, buffer: self.buffer, start: end, end: filled })
+    }
+
+    /// Turns the connection into a tunnel to a port, and returns it with the bytes that came already.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses.
+    pub(super) fn dial(mut self, port: u16) -> Result<(Box<dyn Stream>, Vec<u8>)> {
+        let headers = &self.headers;
+        let head = format!(
+            "GET /api/v0/tcp/{port} HTTP/1.1\r\nHost: localhost\r\n{headers}\
+             Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+        );
+        self.stream.write_all(head.as_bytes())?;
+        let (end, filled) = self.receive_head("http/1.1 101")?;
+        let early = self.buffer[end..filled].to_vec();
+        Ok((self.stream, early))
     }
 
     /// The same with a body of `length` bytes made of repetitions of `piece`.

@@ -8,13 +8,15 @@ mod files;
 mod git;
 mod machine;
 mod proc;
+mod ssh;
 mod table;
+mod term;
 mod times;
 
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::{setup, shell};
 use table::Table;
@@ -33,6 +35,8 @@ const BENCHES: &[Bench] = &[
     Bench { name: "files", measure: files::measure },
     Bench { name: "proc", measure: proc::measure },
     Bench { name: "git", measure: git::measure },
+    Bench { name: "ssh", measure: ssh::measure },
+    Bench { name: "term", measure: term::measure },
 ];
 
 /// Arguments of the program that a bench lets the agent start.
@@ -51,6 +55,22 @@ pub(crate) fn ticker(args: &TickerArgs) -> Result<()> {
     proc::ticker(args.lines)
 }
 
+/// Arguments of the program that floods a session while another one is measured.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FloodArgs {
+    /// Bytes a second
+    rate: u64,
+}
+
+/// Prints bytes at a steady rate until nobody reads, for the bench of a session beside a flood.
+///
+/// # Errors
+///
+/// Nobody reads.
+pub(crate) fn flood(args: &FloodArgs) -> Result<()> {
+    ssh::flood(args.rate)
+}
+
 /// Arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -58,10 +78,12 @@ Examples:
   cargo xtask bench files            measure, and keep the table in docs/PERFORMANCE.md
   cargo xtask bench files --print    measure, and print the table only
   cargo xtask bench proc             the same for processes
-  cargo xtask bench git              the same for git repositories")]
+  cargo xtask bench git              the same for git repositories
+  cargo xtask bench ssh term         SSH, then terminals and tunnels")]
 pub(crate) struct Args {
-    /// Which bench
-    name: String,
+    /// Which benches, one after another
+    #[arg(required = true)]
+    names: Vec<String>,
     /// Print the table and leave docs/PERFORMANCE.md as it is
     #[arg(long)]
     print: bool,
@@ -75,15 +97,26 @@ pub(crate) struct Args {
 ///
 /// There is no such bench, a reference tool is missing, or measuring failed.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let Some(bench) = BENCHES.iter().find(|bench| bench.name == args.name) else {
-        let names: Vec<_> = BENCHES.iter().map(|bench| bench.name).collect();
-        bail!("no bench is named `{}`; there are: {}", args.name, names.join(", "));
+    let find = |name: &String| {
+        BENCHES.iter().find(|bench| bench.name == *name).with_context(|| {
+            let names: Vec<_> = BENCHES.iter().map(|bench| bench.name).collect();
+            format!("no bench is named `{name}`; there are: {}", names.join(", "))
+        })
     };
+    let benches = args.names.iter().map(find).collect::<Result<Vec<_>>>()?;
     setup::require(setup::Purpose::Bench)?;
+    for bench in benches {
+        measure(bench, args.print)?;
+    }
+    Ok(())
+}
+
+/// Measures one bench, prints its table, and keeps it unless told otherwise.
+fn measure(bench: &Bench, is_printed_only: bool) -> Result<()> {
     let table = (bench.measure)()?;
     let result = format!("{}\n{}", machine::describe(), table.markdown());
     println!("{result}");
-    if !args.print {
+    if !is_printed_only {
         let path = shell::root().join(RESULTS);
         let document =
             fs::read_to_string(&path).with_context(|| format!("cannot read {RESULTS}"))?;
