@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use crate::{Account, Environment, Limits};
+use crate::{Account, Environment, FarEnd, Limits};
 
 /// A program to run with everything it gets.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct Command {
 }
 
 /// What descriptors 0, 1 and 2 of a command are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Stdio {
     /// Pipes.
     Pipes {
@@ -43,6 +43,9 @@ pub enum Stdio {
     },
     /// A new pseudo terminal of this size, which is also the controlling one.
     Terminal(Size),
+    /// A pseudo terminal that was opened before ([`Terminal::open`](crate::Terminal::open)), which
+    /// is also the controlling one; [`Child::terminal`](crate::Child::terminal) is absent then.
+    Opened(FarEnd),
 }
 
 /// What descriptor 0 of a command without terminal is.

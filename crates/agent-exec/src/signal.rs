@@ -59,6 +59,10 @@ impl Signal {
     pub const KILL: Self = Self { number: libc::SIGKILL, name: "SIGKILL" };
     /// Asks a process to end, which it may refuse.
     pub const TERM: Self = Self { number: libc::SIGTERM, name: "SIGTERM" };
+    /// Tells a process that its terminal is gone.
+    pub const HUP: Self = Self { number: libc::SIGHUP, name: "SIGHUP" };
+    /// Interrupts a process from its terminal.
+    pub const INT: Self = Self { number: libc::SIGINT, name: "SIGINT" };
     /// Lets a stopped process go on.
     pub const CONT: Self = Self { number: libc::SIGCONT, name: "SIGCONT" };
     /// Stops a process, whatever it does.

@@ -1,7 +1,6 @@
 //! What every command of a workspace starts with, whoever runs it: environment, directory, and the
 //! way from a text to arguments.
 
-mod command_line;
 mod expand;
 mod layers;
 
@@ -11,10 +10,9 @@ use std::{
     sync::Arc,
 };
 
-use agent_exec::{Account, Environment};
+use agent_exec::{Account, CommandLineError, Environment, command_line};
 use agent_proc::SessionEnvironment;
 
-pub(crate) use command_line::{CommandLineError, command_line};
 use layers::Layers;
 
 use crate::Config;

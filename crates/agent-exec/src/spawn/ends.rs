@@ -6,7 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, Uid};
 
 use crate::stdio::{self, Budget};
-use crate::{Account, Command, ErrorOutput, Input, Pty, Receiver, Sender, Size, SpawnError, Stdio};
+use crate::{
+    Account, Command, ErrorOutput, FarEnd, Input, Pty, Receiver, Sender, Size, SpawnError, Stdio,
+};
 
 /// Agentd's ends.
 #[derive(Debug, Default)]
@@ -33,6 +35,7 @@ impl Near {
 pub(super) enum Far {
     Pipes { stdin: OwnedFd, stdout: OwnedFd, stderr: Option<OwnedFd> },
     Terminal(OwnedFd),
+    Opened(FarEnd),
 }
 
 impl Far {
@@ -43,7 +46,13 @@ impl Far {
                 [stdin, stdout, stderr.as_ref().unwrap_or(stdout)].map(AsFd::as_fd)
             }
             Self::Terminal(terminal) => [terminal; 3].map(AsFd::as_fd),
+            Self::Opened(terminal) => [terminal; 3].map(AsFd::as_fd),
         }
+    }
+
+    /// Whether the descriptors are a terminal, which becomes the controlling one.
+    pub(super) fn is_terminal(&self) -> bool {
+        matches!(self, Self::Terminal(_) | Self::Opened(_))
     }
 
     /// Makes the account the owner, so that its programs can open `/dev/stdout` or their terminal
@@ -52,7 +61,7 @@ impl Far {
         let owner = Some(Uid::from_raw(account.uid));
         for fd in self.stdio() {
             // `/dev/null` stays as it is: it is everybody's.
-            if is_pipe(fd) || matches!(self, Self::Terminal(_)) {
+            if is_pipe(fd) || self.is_terminal() {
                 // Everything else works without it, so a refusal is no reason not to start.
                 let _ = rustix::fs::fchown(fd, owner, None);
             }
@@ -62,11 +71,12 @@ impl Far {
 
 /// Opens what the command asks for; needs a runtime with I/O around it.
 pub(super) fn open(command: &Command, budget: &Budget) -> Result<(Near, Far), SpawnError> {
-    let (near, far) = match command.stdio {
+    let (near, far) = match &command.stdio {
         Stdio::Pipes { stdin, stderr } => {
-            pipes(stdin, stderr, budget).map_err(SpawnError::system("create pipes"))
+            pipes(*stdin, *stderr, budget).map_err(SpawnError::system("create pipes"))
         }
-        Stdio::Terminal(size) => terminal(size).map_err(SpawnError::system("open a terminal")),
+        Stdio::Terminal(size) => terminal(*size).map_err(SpawnError::system("open a terminal")),
+        Stdio::Opened(far) => Ok((Near::default(), Far::Opened(far.clone()))),
     }?;
     if let Some(account) = &command.account {
         far.give_to(account);
@@ -84,8 +94,8 @@ fn pipes(stdin: Input, stderr: ErrorOutput, budget: &Budget) -> io::Result<(Near
     let (input, sender) = match stdin {
         Input::Null => (null()?, None),
         Input::Pipe => {
-            let (theirs, ours) = stdio::input()?;
-            (theirs, Some(Sender::new(ours)?))
+            let (theirs, ours, share) = stdio::input(budget)?;
+            (theirs, Some(Sender::new(ours, share)?))
         }
     };
     let receiver = || {

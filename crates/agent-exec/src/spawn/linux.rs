@@ -90,7 +90,7 @@ fn execute(
         envp: arguments.envp,
         workdir: arguments.workdir,
         stdio: far.stdio(),
-        terminal: near.terminal.is_some(),
+        terminal: far.is_terminal(),
         notes: &notes,
         oom_score: priority.oom_score,
         nice: priority.nice,

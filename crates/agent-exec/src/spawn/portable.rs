@@ -35,7 +35,7 @@ pub(crate) fn spawn(shared: &Shared, command: &Command) -> Result<Unclaimed, Spa
     }
     check(command)?;
     let (near, far) = ends::open(command, &shared.budget)?;
-    let terminal = near.terminal.is_some();
+    let terminal = far.is_terminal();
     let descriptors = far.stdio().map(|fd| fd.try_clone_to_owned().map(process::Stdio::from));
     // Until the child is registered nobody knows whose it is.
     let spawning = shared.children.spawning();

@@ -1,13 +1,13 @@
 //! Makes the pipes between agentd and a command, as large as the system and fairness allow.
 
-use std::io::{self, PipeReader};
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::io::ioctl_fionbio;
 
-/// The size output pipes are raised to: the most the system gives to anybody (pipe(7)).
+/// The size pipes are raised to: the most the system gives to anybody (pipe(7)).
 ///
 /// A large pipe lets a command go on while agentd is busy, and lets agentd move more at a time.
 #[cfg(target_os = "linux")]
@@ -46,11 +46,12 @@ impl Drop for Share {
     }
 }
 
-/// A pipe that a command reads: its end, and ours, which never blocks.
-pub(crate) fn input() -> io::Result<(OwnedFd, OwnedFd)> {
+/// A pipe that a command reads: its end, and ours, which never blocks, with the share it took.
+pub(crate) fn input(budget: &Budget) -> io::Result<(OwnedFd, OwnedFd, Option<Share>)> {
     let (theirs, ours) = io::pipe()?;
     ioctl_fionbio(&ours, true)?;
-    Ok((theirs.into(), ours.into()))
+    let share = budget.share().filter(|_| raise(&ours));
+    Ok((theirs.into(), ours.into(), share))
 }
 
 /// A pipe that a command writes: its end, and ours, which never blocks, with the share it took.
@@ -62,12 +63,12 @@ pub(crate) fn output(budget: &Budget) -> io::Result<(OwnedFd, OwnedFd, Option<Sh
 }
 
 #[cfg(target_os = "linux")]
-fn raise(pipe: &PipeReader) -> bool {
+fn raise(pipe: &impl AsFd) -> bool {
     rustix::pipe::fcntl_setpipe_size(pipe, LARGE).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn raise(_: &PipeReader) -> bool {
+fn raise(_: &impl AsFd) -> bool {
     false
 }
 

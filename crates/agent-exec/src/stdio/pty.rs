@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::{Pid, kill_process_group};
 use rustix::pty::OpenptFlags;
-use rustix::termios::Winsize;
+use rustix::termios::{InputModes, Winsize};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::Ready;
 use super::receiver::read;
 use super::sender::write;
-use crate::Size;
 use crate::sys::watch;
+use crate::{Signal, Size};
 
 /// The near end of a command's pseudo terminal; it never blocks.
 ///
@@ -110,6 +111,49 @@ impl Pty {
     /// The system refuses the size.
     pub fn resize(&self, size: Size) -> io::Result<()> {
         set_size(self.fd.as_fd(), size)
+    }
+
+    /// The foreground process group, the one that the keyboard's signals go to; `None` when the
+    /// terminal has none.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses the answer.
+    pub fn foreground_group(&self) -> io::Result<Option<u32>> {
+        Ok(self.foreground()?.map(|group| group.as_raw_nonzero().get().unsigned_abs()))
+    }
+
+    /// Sends a signal to the foreground process group; `false` when there is none to get it.
+    ///
+    /// # Errors
+    ///
+    /// The system lets none of the group be signaled.
+    pub fn signal_foreground(&self, signal: Signal) -> io::Result<bool> {
+        let Some(group) = self.foreground()? else { return Ok(false) };
+        match kill_process_group(group, signal.raw()) {
+            Ok(()) => Ok(true),
+            Err(Errno::SRCH) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether a break on the line would interrupt: `BRKINT` set and `IGNBRK` clear (termios(3)).
+    ///
+    /// # Errors
+    ///
+    /// The system refuses the answer.
+    pub fn interrupts_on_break(&self) -> io::Result<bool> {
+        let modes = rustix::termios::tcgetattr(&self.fd)?.input_modes;
+        Ok(modes.contains(InputModes::BRKINT) && !modes.contains(InputModes::IGNBRK))
+    }
+
+    pub(crate) fn foreground(&self) -> io::Result<Option<Pid>> {
+        match rustix::termios::tcgetpgrp(&self.fd) {
+            Ok(group) => Ok(Some(group)),
+            // The terminal is nobody's, or its session has ended.
+            Err(Errno::OPNOTSUPP | Errno::NOTTY | Errno::IO) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

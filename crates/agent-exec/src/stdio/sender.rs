@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::Share;
 use crate::sys::watch;
 
 /// The write end of a pipe that a command reads; it never blocks.
@@ -15,12 +16,13 @@ use crate::sys::watch;
 #[derive(Debug)]
 pub struct Sender {
     fd: AsyncFd<OwnedFd>,
+    _share: Option<Share>,
 }
 
 impl Sender {
     /// Takes the end over; needs a runtime with I/O around it.
-    pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self { fd: watch(fd, Interest::WRITABLE)? })
+    pub(crate) fn new(fd: OwnedFd, share: Option<Share>) -> io::Result<Self> {
+        Ok(Self { fd: watch(fd, Interest::WRITABLE)?, _share: share })
     }
 
     /// Waits for room and writes; answers how many of the bytes the pipe took, at least one of

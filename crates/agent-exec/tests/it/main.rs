@@ -7,6 +7,7 @@ mod endings;
 mod harness;
 mod inherited;
 mod many;
+mod opened;
 mod refusals;
 mod stdio;
 mod terminal;

@@ -4,7 +4,8 @@ use std::{path::Path, pin::pin, sync::Arc, time::Duration};
 
 use agent_api::ScriptStatus;
 use agent_exec::{
-    Child, Command, ErrorOutput, Exit, ExitStatus, Input, Limits, Receiver, SpawnError, Stdio,
+    Child, Command, CommandLineError, ErrorOutput, Exit, ExitStatus, Input, Limits, Receiver,
+    SpawnError, Stdio,
 };
 use agent_proc::SessionEnvironment;
 use tokio::{task::spawn_blocking, time::timeout};
@@ -12,10 +13,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::{Configured, Shared, log::ScriptLog};
-use crate::{
-    session::{CommandLineError, Sessions},
-    state_dir::make_private_dir,
-};
+use crate::{session::Sessions, state_dir::make_private_dir};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

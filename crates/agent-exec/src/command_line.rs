@@ -7,12 +7,20 @@ use std::{
     path::Path,
 };
 
+/// Longest text of a command, in bytes: the most the system takes as one argument (execve(2),
+/// `MAX_ARG_STRLEN` without the final NUL).
+const MAX_TEXT_BYTES: usize = 131_071;
+
 /// Why a text is no command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CommandLineError {
+#[non_exhaustive]
+pub enum CommandLineError {
     /// It contains NUL, which no argument can.
     #[error("the command contains a NUL byte")]
     Nul,
+    /// It is longer than an argument may be.
+    #[error("the command is longer than {MAX_TEXT_BYTES} bytes")]
+    TooLong,
     /// Nothing follows its `#!`.
     #[error("`#!` names no interpreter")]
     NoInterpreter,
@@ -29,9 +37,17 @@ pub(crate) enum CommandLineError {
 /// An empty text is a login shell. One that begins with `#!`, after blanks and newlines, runs as
 /// `WORD... -c TEXT` with the words of that line, any other as `SHELL -c TEXT`; the text itself is
 /// never changed.
-pub(crate) fn command_line(shell: &Path, raw: &[u8]) -> Result<Vec<OsString>, CommandLineError> {
+///
+/// # Errors
+///
+/// The text contains NUL or is longer than 131,071 bytes, or the line of its `#!` is empty, has a
+/// quote without end, or ends in a backslash.
+pub fn command_line(shell: &Path, raw: &[u8]) -> Result<Vec<OsString>, CommandLineError> {
     if raw.contains(&0) {
         return Err(CommandLineError::Nul);
+    }
+    if raw.len() > MAX_TEXT_BYTES {
+        return Err(CommandLineError::TooLong);
     }
     if raw.is_empty() {
         return Ok(vec![shell.into(), "-l".into()]);
@@ -52,18 +68,44 @@ pub(crate) fn command_line(shell: &Path, raw: &[u8]) -> Result<Vec<OsString>, Co
     Ok(args)
 }
 
-/// Splits a line as a POSIX shell does, with quotes and backslashes and without expansion (IEEE
-/// Std 1003.1, Shell Command Language, section 2.2).
-fn words(line: &[u8]) -> Result<Vec<OsString>, CommandLineError> {
+/// Splits a text into words as a POSIX shell does, with quotes and backslashes and without
+/// expansion, comments or operators (IEEE Std 1003.1, Shell Command Language, section 2.2).
+///
+/// Blanks and newlines stand between words.
+///
+/// # Errors
+///
+/// A quote has no end, or the text ends in a backslash.
+pub fn words(text: &[u8]) -> Result<Vec<OsString>, CommandLineError> {
+    split(text, |byte| matches!(byte, b' ' | b'\t' | b'\n'))
+}
+
+/// The first word of a text that a POSIX shell will run, quotes and backslashes removed; `None` if
+/// there is none.
+///
+/// Operators end a word as blanks do. The whole text is looked at.
+///
+/// # Errors
+///
+/// As [`words`].
+pub fn first_word(text: &[u8]) -> Result<Option<OsString>, CommandLineError> {
+    let is_between = |byte| b" \t\n;&|<>()".contains(&byte);
+    Ok(split(text, is_between)?.into_iter().next())
+}
+
+fn split(text: &[u8], is_between: impl Fn(u8) -> bool) -> Result<Vec<OsString>, CommandLineError> {
     let mut words = Vec::new();
     let mut word: Option<Vec<u8>> = None;
-    let mut rest = line.iter().copied();
+    let mut rest = text.iter().copied();
     while let Some(byte) = rest.next() {
         match byte {
-            b' ' | b'\t' => words.extend(word.take()),
+            between if is_between(between) => words.extend(word.take()),
             b'\\' => {
                 let escaped = rest.next().ok_or(CommandLineError::TrailingBackslash)?;
-                word.get_or_insert_default().push(escaped);
+                // A newline that is escaped is not there at all.
+                if escaped != b'\n' {
+                    word.get_or_insert_default().push(escaped);
+                }
             }
             b'\'' => single_quoted(&mut rest, word.get_or_insert_default())?,
             b'"' => double_quoted(&mut rest, word.get_or_insert_default())?,
@@ -95,6 +137,7 @@ fn double_quoted(
             b'"' => return Ok(()),
             b'\\' => match rest.next().ok_or(CommandLineError::UnbalancedQuote)? {
                 escaped @ (b'$' | b'`' | b'"' | b'\\') => word.push(escaped),
+                b'\n' => {}
                 // Before anything else the backslash is itself.
                 other => word.extend([b'\\', other]),
             },
@@ -122,6 +165,35 @@ mod tests {
         check("true\n#!/bin/bash", Ok(&["/bin/sh", "-c", "true\n#!/bin/bash"]));
         check("", Ok(&["/bin/sh", "-l"]));
         check("a\0b", Err(CommandLineError::Nul));
+    }
+
+    #[test]
+    fn a_text_that_is_no_argument_is_refused() {
+        let longest = "a".repeat(MAX_TEXT_BYTES);
+        check(&longest, Ok(&["/bin/sh", "-c", &longest]));
+        check(&(longest.clone() + "a"), Err(CommandLineError::TooLong));
+    }
+
+    #[test]
+    fn the_first_word_is_found_as_a_shell_finds_it() {
+        let cases = [
+            ("scp -t x", Ok(Some("scp"))),
+            (" \n\trsync --server", Ok(Some("rsync"))),
+            ("nc;ls", Ok(Some("nc"))),
+            ("(nc -l 1)", Ok(Some("nc"))),
+            ("'/usr/bin'/s\"c\"\\p -f", Ok(Some("/usr/bin/scp"))),
+            ("s\\\ncp", Ok(Some("scp"))),
+            ("\"s\\\ncp\"", Ok(Some("scp"))),
+            ("A=1 scp", Ok(Some("A=1"))),
+            ("''", Ok(Some(""))),
+            ("", Ok(None)),
+            (" ", Ok(None)),
+            ("scp 'x", Err(CommandLineError::UnbalancedQuote)),
+        ];
+        for (text, expected) in cases {
+            let expected = expected.map(|word: Option<&str>| word.map(OsString::from));
+            assert_eq!(first_word(text.as_bytes()), expected, "{text:?}");
+        }
     }
 
     #[test]
