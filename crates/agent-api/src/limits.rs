@@ -60,3 +60,8 @@ pub const MAX_GIT_PATHS_PER_MESSAGE: usize = 1000;
 pub const MAX_GIT_PATHS: usize = 10_000;
 /// Most repositories of one connection of `watch_git`.
 pub const MAX_GIT_REPOSITORIES: usize = 256;
+
+/// Least port of `dial` and `dial_udp` that is the workspace's own; the lower ones are the agent's.
+pub const MIN_DIAL_PORT: u16 = 9;
+/// Longest datagram of `dial_udp` in bytes: what IPv4 and UDP leave of 65,535.
+pub const MAX_DATAGRAM_BYTES: usize = 65_507;

@@ -161,6 +161,13 @@ pub const WATCH_GIT: Route = get("watch_git", "/api/v0/git/watch");
 /// Answers a fresh snapshot of one repository.
 pub const GET_GIT_STATUS: Route = get("get_git_status", "/api/v0/git/status");
 
+/// Answers which ports the workspace listens on.
+pub const LIST_LISTENING_PORTS: Route = get("list_listening_ports", "/api/v0/listening-ports");
+/// Opens a byte stream to a port of the workspace, in place of the HTTP connection.
+pub const DIAL: Route = get("dial", "/api/v0/tcp/{port}");
+/// Opens a stream of datagrams to a port of the workspace, in place of the HTTP connection.
+pub const DIAL_UDP: Route = get("dial_udp", "/api/v0/udp/{port}");
+
 /// Every route; the operation of an older path is that of the newer one.
 pub const ALL: &[Route] = &[
     GET_GREETING,
@@ -199,6 +206,9 @@ pub const ALL: &[Route] = &[
     DELETE_PROCESS,
     WATCH_GIT,
     GET_GIT_STATUS,
+    LIST_LISTENING_PORTS,
+    DIAL,
+    DIAL_UDP,
 ];
 
 /// The route of a request; with a method that the path does not answer, one of the path's others,

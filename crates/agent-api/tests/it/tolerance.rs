@@ -1,9 +1,9 @@
 //! What a reader must tolerate: fields and values of newer peers, and `null` for what is optional.
 
 use agent_api::{
-    Accounting, Edit, EntryKind, ErrorCode, GapReason, LifecycleState, OutputStreamName, ProcessId,
-    ProcessStreamMessage, Relativity, ScriptStage, ScriptStatus, SearchCase, SignalScope,
-    StartProcessRequest, Stdin, StreamStart, TruncatedBy, WaitFor,
+    Accounting, Edit, EntryKind, ErrorCode, GapReason, LifecycleState, Network, OutputStreamName,
+    ProcessId, ProcessStreamMessage, Relativity, ScriptStage, ScriptStatus, SearchCase,
+    SignalScope, StartProcessRequest, Stdin, StreamStart, TruncatedBy, WaitFor,
 };
 use serde_json::{Map, Value, json};
 
@@ -151,6 +151,7 @@ fn an_unknown_value_of_a_newer_peer_is_read_as_unknown() {
     check(Accounting::Unknown);
     check(Stdin::Unknown);
     check(GapReason::Unknown);
+    check(Network::Unknown);
     // What a client does about a code it does not know is what it does about any other failure.
     check(ErrorCode::Internal);
 }

@@ -3,6 +3,7 @@
 mod files;
 mod git;
 mod lifecycle;
+mod ports;
 mod processes;
 mod search;
 
@@ -39,6 +40,7 @@ pub(crate) fn visit_all(values: &mut impl Values) {
     lifecycle::visit(values);
     processes::visit(values);
     git::visit(values);
+    ports::visit(values);
 }
 
 fn etag() -> ETag {
