@@ -10,3 +10,4 @@ mod near_and_far;
 mod processes;
 mod programs;
 mod shutdown;
+mod ssh;

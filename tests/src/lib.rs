@@ -1,11 +1,13 @@
 //! The running agent, seen from outside: the harness that the system tests share.
 //!
 //! [`TestAgent`] is an agent in this process, reached over each [`Transport`]; [`Daemon`] is the
-//! program itself, for what only a process of its own can show.
+//! program itself, for what only a process of its own can show, and [`SshDaemon`] the same with
+//! OpenSSH's programs as its clients.
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod daemon;
+mod ssh;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use agent_sdk::{AgentClient, Config as ClientConfig, Target, Token};
 use agent_server::{Agent, Config, Stopped};
 
 pub use daemon::{Daemon, program};
+pub use ssh::{Output, SshDaemon, client, finish, key, until};
 
 /// A way from a client to an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
