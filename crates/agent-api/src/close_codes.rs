@@ -12,5 +12,7 @@ pub const INVALID_TEXT: u16 = 1007;
 pub const TOO_LARGE: u16 = 1009;
 /// Something failed inside; the reason says what.
 pub const INTERNAL: u16 = 1011;
+/// Another connection took the terminal over.
+pub const TAKEN_OVER: u16 = 4001;
 /// What was streamed has been deleted.
 pub const DELETED: u16 = 4404;

@@ -28,6 +28,7 @@ mod path;
 mod ports;
 mod processes;
 pub mod routes;
+mod terminals;
 mod timestamp;
 
 pub use caller::{ANCESTOR_CHAT_IDS_HEADER, CHAT_ID_HEADER, Caller, CallerError, ChatId};
@@ -41,4 +42,5 @@ pub use path::{AbsolutePath, PathError};
 pub use ports::*;
 pub use processes::*;
 pub use routes::{Method, Route};
+pub use terminals::*;
 pub use timestamp::{ParseTimestampError, Timestamp};

@@ -65,3 +65,20 @@ pub const MAX_GIT_REPOSITORIES: usize = 256;
 pub const MIN_DIAL_PORT: u16 = 9;
 /// Longest datagram of `dial_udp` in bytes: what IPv4 and UDP leave of 65,535.
 pub const MAX_DATAGRAM_BYTES: usize = 65_507;
+
+/// Most lines of a terminal that outlives its connections; a larger number counts as this.
+pub const MAX_TERMINAL_ROWS: u16 = 500;
+/// Most characters of a line of such a terminal; a larger number counts as this.
+pub const MAX_TERMINAL_COLS: u16 = 1000;
+/// Lines of a new terminal when nothing is asked for.
+pub const DEFAULT_TERMINAL_ROWS: u16 = 24;
+/// Characters of a line of a new terminal when nothing is asked for.
+pub const DEFAULT_TERMINAL_COLS: u16 = 80;
+/// Longest command of a terminal in bytes: the most that Linux takes as one argument.
+pub const MAX_TERMINAL_COMMAND_BYTES: usize = 131_071;
+/// Most bytes of output in one frame of a terminal.
+pub const MAX_TERMINAL_FRAME_BYTES: usize = 32 * 1024;
+/// Largest message of a terminal's client in bytes, in a frame or in the raw framing.
+pub const MAX_TERMINAL_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Most characters of a terminal's title.
+pub const MAX_TERMINAL_TITLE: usize = 256;

@@ -168,6 +168,13 @@ pub const DIAL: Route = get("dial", "/api/v0/tcp/{port}");
 /// Opens a stream of datagrams to a port of the workspace, in place of the HTTP connection.
 pub const DIAL_UDP: Route = get("dial_udp", "/api/v0/udp/{port}");
 
+/// Opens a terminal, new or not, as a WebSocket.
+pub const OPEN_TERMINAL: Route = get("open_terminal", "/api/v0/terminals/{id}");
+/// Lists terminals.
+pub const LIST_TERMINALS: Route = get("list_terminals", "/api/v0/terminals");
+/// Ends a terminal's program and frees its id.
+pub const CLOSE_TERMINAL: Route = delete("close_terminal", "/api/v0/terminals/{id}");
+
 /// Every route; the operation of an older path is that of the newer one.
 pub const ALL: &[Route] = &[
     GET_GREETING,
@@ -206,6 +213,9 @@ pub const ALL: &[Route] = &[
     DELETE_PROCESS,
     WATCH_GIT,
     GET_GIT_STATUS,
+    OPEN_TERMINAL,
+    LIST_TERMINALS,
+    CLOSE_TERMINAL,
     LIST_LISTENING_PORTS,
     DIAL,
     DIAL_UDP,

@@ -3,7 +3,7 @@
 use agent_api::{
     Accounting, Edit, EntryKind, ErrorCode, GapReason, LifecycleState, Network, OutputStreamName,
     ProcessId, ProcessStreamMessage, Relativity, ScriptStage, ScriptStatus, SearchCase,
-    SignalScope, StartProcessRequest, Stdin, StreamStart, TruncatedBy, WaitFor,
+    SignalScope, StartProcessRequest, Stdin, StreamStart, TerminalInit, TruncatedBy, WaitFor,
 };
 use serde_json::{Map, Value, json};
 
@@ -151,6 +151,8 @@ fn an_unknown_value_of_a_newer_peer_is_read_as_unknown() {
     check(Accounting::Unknown);
     check(Stdin::Unknown);
     check(GapReason::Unknown);
+    check(agent_api::TerminalBackend::Unknown);
+    check(agent_api::TerminalState::Unknown);
     check(Network::Unknown);
     // What a client does about a code it does not know is what it does about any other failure.
     check(ErrorCode::Internal);
@@ -237,5 +239,48 @@ fn an_edit_is_read_under_its_older_names_and_the_newer_ones_win() {
         [(json!({}), true), (json!({"fuzzy": null}), true), (json!({"fuzzy": false}), false)]
     {
         assert_eq!(read::<Edit>(&given).unwrap().fuzzy, fuzzy, "{given}");
+    }
+}
+
+#[test]
+fn an_id_of_a_terminal_is_any_uuid_in_any_case() {
+    let id = "7c0b3c3e-3f0c-4a51-9b1e-0d6d0b1f2a11";
+    let upper = read::<agent_api::TerminalId>(&json!(id.to_uppercase())).unwrap();
+    assert_eq!(upper.to_string(), id, "one terminal has one name");
+    let nil = "00000000-0000-0000-0000-000000000000";
+    assert_eq!(read::<agent_api::TerminalId>(&json!(nil)).unwrap().to_string(), nil);
+    for other in [json!(""), json!("x"), json!(7), json!(format!("{id}0"))] {
+        assert!(read::<agent_api::TerminalId>(&other).is_err(), "{other}");
+    }
+}
+
+#[test]
+fn the_keys_of_a_raw_terminal_are_read_in_any_case_and_only_the_id_is_required() {
+    let id: agent_api::TerminalId = "7c0b3c3e-3f0c-4a51-9b1e-0d6d0b1f2a11".parse().unwrap();
+    let fresh = TerminalInit::new(id);
+    let cases = [
+        (json!({"id": id}), Some(fresh.clone())),
+        (json!({"iD": id, "x": {"y": 1}, "COMMAND": null}), Some(fresh.clone())),
+        (
+            json!({"Id": id, "hEIGHT": 7, "backendtype": "zellij"}),
+            Some(TerminalInit {
+                height: 7,
+                backend_type: agent_api::TerminalBackend::Unknown,
+                ..fresh.clone()
+            }),
+        ),
+        (json!({"ID": id, "BackendType": ""}), Some(fresh)),
+        (json!({}), None),
+        (json!({"ID": "x"}), None),
+        (json!({"ID": null}), None),
+        (json!({"ID": id, "Height": 65_536}), None),
+        (json!({"ID": id, "Width": -1}), None),
+        (json!({"ID": id, "Command": 1}), None),
+        (json!({"ID": id, "BackendType": []}), None),
+        (json!([id]), None),
+        (json!(id), None),
+    ];
+    for (given, expected) in cases {
+        assert_eq!(read::<TerminalInit>(&given).ok(), expected, "{given}");
     }
 }

@@ -6,6 +6,7 @@ mod lifecycle;
 mod ports;
 mod processes;
 mod search;
+mod terminals;
 
 use std::fmt::Debug;
 
@@ -40,6 +41,7 @@ pub(crate) fn visit_all(values: &mut impl Values) {
     lifecycle::visit(values);
     processes::visit(values);
     git::visit(values);
+    terminals::visit(values);
     ports::visit(values);
 }
 
