@@ -2,4 +2,5 @@
 
 mod cipher;
 mod kex;
+pub mod key;
 pub mod wire;

@@ -22,11 +22,7 @@ impl Gcm {
         let (fixed, counter) =
             keys.iv.split_first_chunk().expect("vectors are derived in full length");
         let counter = counter.try_into().expect("vectors are derived in full length");
-        Self {
-            key: LessSafeKey::new(key),
-            fixed: *fixed,
-            counter: u64::from_be_bytes(counter),
-        }
+        Self { key: LessSafeKey::new(key), fixed: *fixed, counter: u64::from_be_bytes(counter) }
     }
 
     /// Encrypts `text` in place; the length in the clear is authenticated with it.

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use p521::elliptic_curve::sec1::ToEncodedPoint;
+use p521::elliptic_curve::rand_core::OsRng;
+use p521::elliptic_curve::sec1::ToEncodedPoint as _;
 use ring::agreement::{self, EphemeralPrivateKey, UnparsedPublicKey};
-use ring::rand::{SecureRandom, SystemRandom};
+use ring::rand::SystemRandom;
 use zeroize::Zeroizing;
 
 use super::Method;
@@ -38,7 +39,7 @@ impl Ephemeral {
             Method::NistP256 => Self::ring(&agreement::ECDH_P256),
             Method::NistP384 => Self::ring(&agreement::ECDH_P384),
             Method::NistP521 => {
-                let key = random_scalar();
+                let key = p521::SecretKey::random(&mut OsRng);
                 let public = key.public_key().to_encoded_point(false).as_bytes().to_vec();
                 Self { secret: Secret::NistP521(key), public }
             }
@@ -107,19 +108,5 @@ impl SharedSecret {
 impl fmt::Debug for SharedSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedSecret").finish_non_exhaustive()
-    }
-}
-
-/// Returns a uniformly random secret scalar of P-521.
-fn random_scalar() -> p521::SecretKey {
-    let random = SystemRandom::new();
-    let mut bytes = Zeroizing::new([0; 66]);
-    loop {
-        random.fill(&mut *bytes).expect("the kernel gives random bytes");
-        // The order has 521 bits, almost all ones, so a second turn is all but never needed.
-        bytes[0] &= 1;
-        if let Ok(key) = p521::SecretKey::from_slice(&*bytes) {
-            return key;
-        }
     }
 }

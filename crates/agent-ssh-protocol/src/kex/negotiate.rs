@@ -212,9 +212,10 @@ pub(crate) fn negotiate(client: &KexInit, server: &KexInit) -> Result<Chosen, No
 }
 
 fn suite(client: &KexInit, server: &KexInit, direction: usize) -> Result<Suite, NoCommon> {
-    let cipher = common(&client.ciphers[direction], &server.ciphers[direction], "cipher", |name| {
-        Cipher::ALL.into_iter().find(|cipher| cipher.name() == name)
-    })?;
+    let cipher =
+        common(&client.ciphers[direction], &server.ciphers[direction], "cipher", |name| {
+            Cipher::ALL.into_iter().find(|cipher| cipher.name() == name)
+        })?;
     let mac = if cipher.is_authenticated() {
         // Not used, and OpenSSH does not ask for a common one either.
         Mac::HmacSha256Etm
