@@ -5,7 +5,7 @@ use aes::{Aes128, Aes192, Aes256};
 use ctr::Ctr128BE;
 use ring::hmac;
 
-use super::{Cipher, DirectionKeys, Mac, Suite};
+use super::{Cipher, DirectionKeys, Suite};
 
 /// The bytes of a block of AES.
 pub(super) const BLOCK_LEN: usize = 16;
@@ -25,7 +25,7 @@ impl Ctr {
             stream: Stream::new(cipher, keys),
             mac: mac.key(&keys.mac),
             mac_len: mac.len(),
-            is_over_ciphertext: Mac::is_over_ciphertext(mac),
+            is_over_ciphertext: mac.is_over_ciphertext(),
         }
     }
 

@@ -25,7 +25,7 @@ pub struct HostKey {
     public: PublicKey,
     signer: Signer,
     /// The key as it is in a file: its type, then its fields.
-    private: Zeroizing<Vec<u8>>,
+    pub(super) private: Zeroizing<Vec<u8>>,
 }
 
 enum Signer {
