@@ -99,6 +99,14 @@ pub struct Config {
     pub scripts: Vec<Script>,
     /// Limits of processes.
     pub processes: ProcessSettings,
+    /// TCP addresses of SSH; port 0 is a free one.
+    pub ssh_listen: Vec<SocketAddr>,
+    /// Unix sockets of SSH, absolute paths.
+    pub ssh_unix: Vec<PathBuf>,
+    /// File of the keys that SSH lets in, if it is not the usual one.
+    pub authorized_keys: Option<PathBuf>,
+    /// The SSH server; its directory, its version and its file of keys are laid over by the agent's.
+    pub ssh: agent_ssh::Config,
 }
 
 /// Who is served over TCP.
@@ -131,16 +139,21 @@ impl Config {
     ///
     /// Reads nothing, so an agent in a test depends on no user's environment.
     pub fn new(state_dir: impl Into<PathBuf>, home: impl Into<PathBuf>) -> Self {
+        let (state_dir, home) = (state_dir.into(), home.into());
         let mut config = Self {
+            ssh_listen: Vec::new(),
+            ssh_unix: Vec::new(),
+            authorized_keys: None,
+            ssh: agent_ssh::Config::new(&state_dir, &home),
             config_file: None,
-            state_dir: state_dir.into(),
+            state_dir,
             listen: Vec::new(),
             listen_unix: Vec::new(),
             runtime_dir: None,
             auth: Auth::default(),
             token_file: None,
             allowed_origins: Vec::new(),
-            home: home.into(),
+            home,
             umask: environment::USUAL_UMASK,
             user: None,
             inherited: Inherited::default(),
@@ -170,6 +183,12 @@ impl Config {
     /// Where the logs are.
     pub fn log_dir(&self) -> PathBuf {
         self.log_dir.clone().unwrap_or_else(|| self.state_dir.join("log"))
+    }
+
+    /// The file of the keys that SSH lets in.
+    pub fn authorized_keys(&self) -> PathBuf {
+        let usual = || self.home.join(".ssh/authorized_keys");
+        self.authorized_keys.clone().unwrap_or_else(usual)
     }
 
     /// The configuration in effect as JSON, by section and key, without anything secret.

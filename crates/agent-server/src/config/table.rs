@@ -3,6 +3,7 @@
 
 mod general;
 mod processes;
+mod ssh;
 
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub(super) struct Setting {
     pub(super) key: &'static str,
     /// Section of the file, `None` for the top.
     pub(super) section: Option<&'static str>,
+    /// Name of the flag, and with it of the variable, where it does not follow from key and section.
+    pub(super) flag: Option<&'static str>,
     pub(super) kind: Kind,
     pub(super) default: Default,
     pub(super) is_repeatable: bool,
@@ -68,11 +71,25 @@ impl Setting {
         show: fn(&Config) -> Value,
     ) -> Self {
         let default = Default::None;
-        Self { key, section: None, kind, default, is_repeatable: false, help, apply, show }
+        Self {
+            key,
+            section: None,
+            flag: None,
+            kind,
+            default,
+            is_repeatable: false,
+            help,
+            apply,
+            show,
+        }
     }
 
     const fn in_section(self, section: &'static str) -> Self {
         Self { section: Some(section), ..self }
+    }
+
+    const fn with_flag(self, flag: &'static str) -> Self {
+        Self { flag: Some(flag), ..self }
     }
 
     const fn or(self, default: &'static str) -> Self {
@@ -103,9 +120,10 @@ impl Setting {
     }
 
     fn joined(&self, separator: &str) -> String {
-        match self.section {
-            Some(section) => format!("{section}{separator}{}", self.key),
-            None => self.key.to_owned(),
+        match (self.flag, self.section) {
+            (Some(flag), _) => flag.to_owned(),
+            (None, Some(section)) => format!("{section}{separator}{}", self.key),
+            (None, None) => self.key.to_owned(),
         }
     }
 }
@@ -129,7 +147,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Every setting, those of one section beside each other.
 pub(super) fn settings() -> impl Iterator<Item = &'static Setting> {
-    [general::ROWS, processes::ROWS].into_iter().flatten()
+    [general::ROWS, processes::ROWS, ssh::ROWS].into_iter().flatten()
 }
 
 /// Gives a configuration the defaults that do not depend on the machine.

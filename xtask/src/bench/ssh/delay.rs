@@ -23,7 +23,8 @@ pub(super) fn relay(port: u16, one_way: Duration) -> Result<u16> {
         for stream in listener.incoming().flatten() {
             // A server that is gone shows as a closed connection.
             let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { continue };
-            let _ = carry(&stream, &server, one_way).and_then(|()| carry(&server, &stream, one_way));
+            let _ =
+                carry(&stream, &server, one_way).and_then(|()| carry(&server, &stream, one_way));
         }
     });
     Ok(own)

@@ -58,8 +58,7 @@ fn printer() -> String {
 /// Opens a terminal that has the given number, or joins it.
 fn open(agent: &Agent, number: u32, command: &str) -> Result<Messages> {
     let command: String = command.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let target =
-        format!("/api/v0/terminals/{}?rows=50&cols=200&command={command}", id(number));
+    let target = format!("/api/v0/terminals/{}?rows=50&cols=200&command={command}", id(number));
     Client::connect(&agent.unix)?.upgrade(&target)
 }
 
@@ -104,7 +103,8 @@ fn attach(agent: &Agent, dir: &Path) -> Result<Vec<Figure>> {
     let tool = "tmux attach, without scrollback";
     Ok(vec![
         Figure {
-            name: "attach with 10,000 lines of scrollback, until the screen is complete, p50".into(),
+            name: "attach with 10,000 lines of scrollback, until the screen is complete, p50"
+                .into(),
             ours: Quantity { value: ms(&ours), unit: "ms" },
             reference: Some((tool.into(), ms(&theirs))),
             target: Target::RatioAtMost(1.0),
