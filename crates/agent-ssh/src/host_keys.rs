@@ -64,7 +64,8 @@ pub(crate) fn load(
     supplied: &[PathBuf],
 ) -> Result<Vec<Arc<HostKey>>, HostKeyError> {
     let generated = state_dir.join("ssh").join("host_ed25519_key");
-    generate(&generated).map_err(|source| HostKeyError::Write { path: generated.clone(), source })?;
+    generate(&generated)
+        .map_err(|source| HostKeyError::Write { path: generated.clone(), source })?;
     let mut keys: Vec<Arc<HostKey>> = Vec::new();
     for path in std::iter::once(&generated).chain(supplied) {
         let key = Arc::new(read(path)?);

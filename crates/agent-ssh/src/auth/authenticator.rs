@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use agent_ssh_protocol::{Authenticator, Offer};
 use agent_ssh_protocol::key::{Certificate, PublicKey, Verified};
+use agent_ssh_protocol::{Authenticator, Offer};
 use tokio::task::spawn_blocking;
 use tracing::{debug, info, warn};
 
@@ -205,21 +205,21 @@ struct Warnings(BTreeSet<(PathBuf, usize)>);
 impl Warnings {
     const MAX: usize = 16;
 
-    fn file(&mut self, path: &PathBuf, error: &dyn std::error::Error) {
+    fn file(&mut self, path: &Path, error: &dyn std::error::Error) {
         if self.is_new(path, 0) {
             let cause = error.source().map(ToString::to_string);
             warn!(path = %path.display(), cause, "ssh keys not used: {error}");
         }
     }
 
-    fn line(&mut self, path: &PathBuf, line: usize, error: &LineError) {
+    fn line(&mut self, path: &Path, line: usize, error: &LineError) {
         if self.is_new(path, line) {
             warn!(path = %path.display(), line, "ssh key line skipped: {error}");
         }
     }
 
-    fn is_new(&mut self, path: &PathBuf, line: usize) -> bool {
-        self.0.len() < Self::MAX && self.0.insert((path.clone(), line))
+    fn is_new(&mut self, path: &Path, line: usize) -> bool {
+        self.0.len() < Self::MAX && self.0.insert((path.into(), line))
     }
 }
 

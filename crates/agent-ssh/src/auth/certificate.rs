@@ -141,14 +141,17 @@ mod tests {
 
     #[test]
     fn a_missing_extension_denies_its_feature() {
-        let all = Constraints::read(&[], &[
-            option("permit-X11-forwarding", None),
-            option("permit-agent-forwarding", None),
-            option("permit-port-forwarding", None),
-            option("permit-pty", None),
-            option("permit-user-rc", None),
-            option("unheard-of@example.com", Some("x")),
-        ]);
+        let all = Constraints::read(
+            &[],
+            &[
+                option("permit-X11-forwarding", None),
+                option("permit-agent-forwarding", None),
+                option("permit-port-forwarding", None),
+                option("permit-pty", None),
+                option("permit-user-rc", None),
+                option("unheard-of@example.com", Some("x")),
+            ],
+        );
         let expected = Constraints {
             pty: true,
             port_forwarding: true,
@@ -193,7 +196,8 @@ mod tests {
             (Some("*"), false),
             (Some("10.0.0.0/8,bad"), false),
         ] {
-            let options: Vec<_> = list.map(|list| ("source-address", Some(list))).into_iter().collect();
+            let options: Vec<_> =
+                list.map(|list| ("source-address", Some(list))).into_iter().collect();
             let constraints = critical(&options).expect("known options");
             let peer = "10.1.2.3".parse().expect("an address");
             assert_eq!(constraints.admit(peer).is_ok(), expected, "{list:?}");

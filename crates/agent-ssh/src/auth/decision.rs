@@ -103,7 +103,8 @@ fn certified(
             let principals = entry.options.principals.as_deref();
             let names: Option<Vec<&[u8]>> =
                 principals.map(|list| list.split(|&byte| byte == b',').collect());
-            let names = names.unwrap_or_else(|| rules.principals.iter().map(Vec::as_slice).collect());
+            let names =
+                names.unwrap_or_else(|| rules.principals.iter().map(Vec::as_slice).collect());
             let constraints = check(attempt, certificate, &names)?;
             restrict(entry.options.clone(), constraints).map_err(Refused::from)
         });
@@ -155,10 +156,7 @@ fn check(
 }
 
 /// Unites what a line and a certificate demand; a feature needs the leave of both.
-fn restrict(
-    line: KeyOptions,
-    certificate: Constraints,
-) -> Result<KeyOptions, CertificateError> {
+fn restrict(line: KeyOptions, certificate: Constraints) -> Result<KeyOptions, CertificateError> {
     let command = match (line.command, certificate.command) {
         (Some(line), Some(certificate)) if line != certificate => {
             return Err(CertificateError::ForcedCommand);

@@ -22,7 +22,9 @@ pub(super) fn parse(text: &[u8]) -> Option<u64> {
     } else {
         // In the hour a zone leaves out, the time an hour later is meant.
         let local = Local.from_local_datetime(&time).earliest();
-        local.or_else(|| Local.from_local_datetime(&(time + TimeDelta::hours(1))).earliest())?.timestamp()
+        local
+            .or_else(|| Local.from_local_datetime(&(time + TimeDelta::hours(1))).earliest())?
+            .timestamp()
     };
     u64::try_from(seconds).ok().filter(|&seconds| seconds > 0)
 }

@@ -96,8 +96,7 @@ impl Grant {
     /// Tells whether `tcpip-forward` on this address, as the client wrote it, is granted.
     pub(crate) fn permits_listen(&self, host: &[u8], port: u32) -> bool {
         let host = host.to_ascii_lowercase();
-        let permitted =
-            |own: &HostPort| own.has_port(port) && pattern::matches(&host, &own.host);
+        let permitted = |own: &HostPort| own.has_port(port) && pattern::matches(&host, &own.host);
         self.port_forwarding
             && self.permit_listen.as_ref().is_none_or(|list| list.iter().any(permitted))
     }

@@ -67,6 +67,10 @@ pub(crate) enum OptionError {
     ExpiryTime,
     #[error("invalid host or port in a permit")]
     Permit,
+    #[error("invalid environment variable")]
+    Environment,
+    #[error("invalid tunnel device")]
+    Tunnel,
 }
 
 impl KeyOptions {
@@ -148,7 +152,16 @@ impl KeyOptions {
                 self.permit_listen.push(permit(&value)?);
                 Ok(())
             }
-            ValueOption::WithoutEffect => Ok(()),
+            ValueOption::Environment => {
+                let name = value.split(|&byte| byte == b'=').next().unwrap_or_default();
+                let is_name = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+                let is_assignment = name.len() < value.len() && is_name;
+                is_assignment.then_some(()).ok_or(OptionError::Environment)
+            }
+            ValueOption::Tunnel => {
+                let is_device = value.eq_ignore_ascii_case(b"any") || is_number(&value);
+                is_device.then_some(()).ok_or(OptionError::Tunnel)
+            }
         }
     }
 }
@@ -161,7 +174,10 @@ enum ValueOption {
     ExpiryTime,
     PermitOpen,
     PermitListen,
-    WithoutEffect,
+    /// Without effect.
+    Environment,
+    /// Without effect.
+    Tunnel,
 }
 
 impl ValueOption {
@@ -173,7 +189,8 @@ impl ValueOption {
             b"expiry-time" => Self::ExpiryTime,
             b"permitopen" => Self::PermitOpen,
             b"permitlisten" => Self::PermitListen,
-            b"environment" | b"tunnel" => Self::WithoutEffect,
+            b"environment" => Self::Environment,
+            b"tunnel" => Self::Tunnel,
             _ => return None,
         })
     }
@@ -232,9 +249,12 @@ fn permit(text: &[u8]) -> Result<HostPort, OptionError> {
 }
 
 fn port(digits: &[u8]) -> Option<u16> {
-    let number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let text = number.then(|| std::str::from_utf8(digits).ok()).flatten()?;
+    let text = is_number(digits).then(|| std::str::from_utf8(digits).ok()).flatten()?;
     text.parse().ok().filter(|&port| port != 0)
+}
+
+fn is_number(digits: &[u8]) -> bool {
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]

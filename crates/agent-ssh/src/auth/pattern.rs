@@ -2,7 +2,7 @@
 //!
 //! Nothing here looks a name up.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// An entry that no address can be compared with, so that its whole list refuses everybody.
 ///
@@ -106,7 +106,11 @@ impl Network {
             },
             None => (entry, None),
         };
-        let Ok(address) = address.parse::<IpAddr>() else {
+        // A peer's zone is not known here, so that nothing could be said about such an entry.
+        if address.contains(':') && address.contains('%') {
+            return Err(InvalidList);
+        }
+        let Some(address) = address.parse().ok().or_else(|| short(address)) else {
             return Ok(None);
         };
         let bits = if address.is_ipv4() { 32 } else { 128 };
@@ -136,6 +140,31 @@ impl Network {
         };
         value & mask
     }
+}
+
+/// Reads the short forms of inet_aton(3), such as `10.0.0` or `127.1`: one to four numbers, of
+/// which the last fills the bytes that are left, decimal, octal after `0` or hexadecimal after `0x`.
+fn short(text: &str) -> Option<IpAddr> {
+    let mut parts = text.split('.').rev();
+    let last = number(parts.next()?)?;
+    let firsts: Vec<u32> = parts.rev().map(number).collect::<Option<_>>()?;
+    let left = u32::try_from(firsts.len()).ok().filter(|count| *count < 4)?;
+    if firsts.iter().any(|byte| *byte > 0xFF) || last > u32::MAX >> (8 * left) {
+        return None;
+    }
+    let high = firsts.iter().zip([24, 16, 8]).fold(0, |all, (byte, shift)| all | byte << shift);
+    Some(Ipv4Addr::from(high | last).into())
+}
+
+fn number(text: &str) -> Option<u32> {
+    let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (digits, radix) = match (hexadecimal, text.strip_prefix('0')) {
+        (Some(digits), _) => (digits, 16),
+        (None, Some(digits)) if !digits.is_empty() => (digits, 8),
+        _ => (text, 10),
+    };
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_number.then(|| u32::from_str_radix(digits, radix).ok()).flatten()
 }
 
 fn bits(address: IpAddr) -> u128 {

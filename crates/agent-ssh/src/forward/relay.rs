@@ -36,7 +36,8 @@ pub(crate) trait Accept: Send + Sync + 'static {
     type Socket: Socket;
 
     /// Waits for a connection; the address is the originator's, where the family has one.
-    fn accept(&self) -> impl Future<Output = io::Result<(Self::Socket, Option<SocketAddr>)>> + Send;
+    fn accept(&self)
+    -> impl Future<Output = io::Result<(Self::Socket, Option<SocketAddr>)>> + Send;
 }
 
 impl Accept for TcpListener {

@@ -1,12 +1,8 @@
 //! Answers the requests for listeners of one connection, one after the other.
 
 use std::{
-    collections::HashMap,
-    ffi::OsStr,
-    ops::ControlFlow,
-    os::unix::ffi::OsStrExt as _,
-    path::PathBuf,
-    sync::Arc,
+    collections::HashMap, ffi::OsStr, ops::ControlFlow, os::unix::ffi::OsStrExt as _,
+    path::PathBuf, sync::Arc,
 };
 
 use agent_ssh_protocol::GlobalRequest;

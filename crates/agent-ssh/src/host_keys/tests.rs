@@ -66,7 +66,7 @@ fn of_two_keys_with_one_algorithm_the_later_wins() {
     let generated = state.load(&[]).unwrap();
     let (first, first_print) = state.supply_ed25519("first", 0o600);
     let (second, second_print) = state.supply_ed25519("second", 0o400);
-    assert_eq!(state.load(&[&first]).unwrap(), [first_print.clone()]);
+    assert_eq!(state.load(&[&first]).unwrap(), std::slice::from_ref(&first_print));
     assert_eq!(state.load(&[&first, &second]).unwrap(), [second_print]);
     assert_eq!(state.load(&[&second, &first]).unwrap(), [first_print]);
     assert_eq!(state.load(&[]).unwrap(), generated);

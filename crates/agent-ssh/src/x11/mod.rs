@@ -13,7 +13,10 @@ use std::{
     sync::Arc,
 };
 
-use agent_ssh_protocol::{Connection, wire::{Malformed, Reader}};
+use agent_ssh_protocol::{
+    Connection,
+    wire::{Malformed, Reader},
+};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},

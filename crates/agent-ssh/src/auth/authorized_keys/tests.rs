@@ -76,7 +76,9 @@ fn a_bad_line_is_reported_and_the_next_is_read() {
 fn no_error_quotes_its_line() {
     let (_, text) = key_text();
     let secret = text.split(' ').next_back().unwrap();
-    for bad in [format!("{secret} {text}"), format!("ssh-rsa {secret}"), format!("a=\"{secret}\" b")] {
+    for bad in
+        [format!("{secret} {text}"), format!("ssh-rsa {secret}"), format!("a=\"{secret}\" b")]
+    {
         for (_, read) in read(&bad) {
             let shown = format!("{:?}", read.as_ref().err().map(ToString::to_string));
             assert!(read.is_err() && !shown.contains(&secret[..20]), "{shown}");

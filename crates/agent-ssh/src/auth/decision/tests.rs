@@ -112,11 +112,10 @@ impl World {
         let authorities =
             if lines.is_empty() { vec![self.authority.public().clone()] } else { Vec::new() };
         let principals = [b"alice".to_vec(), b"team".to_vec()];
-        decide(&attempt, &Rules {
-            entries: &entries,
-            authorities: &authorities,
-            principals: &principals,
-        })
+        decide(
+            &attempt,
+            &Rules { entries: &entries, authorities: &authorities, principals: &principals },
+        )
     }
 }
 
@@ -190,7 +189,8 @@ fn each_row_of_the_certificate_table_refuses() {
 
 #[test]
 fn principals_are_those_of_the_line_or_of_the_server() {
-    let draft = |names: &[&'static str]| Some(Draft { principals: names.into(), ..Draft::default() });
+    let draft =
+        |names: &[&'static str]| Some(Draft { principals: names.into(), ..Draft::default() });
     let unknown = || Err(CertificateError::Principal.into());
     check(&[], draft(&["x", "team"]), Ok(()));
     check(&["cert-authority CA"], draft(&["team"]), Ok(()));

@@ -67,7 +67,7 @@ fn values_keep_their_bytes_but_for_quoted_quotes() {
         options.cert_authority = true;
         options.principals = Some(b"a,b".to_vec());
     });
-    check(r#"environment="A=b",environment="C=d",tunnel="0""#, |_| {});
+    check(r#"environment="A=b",environment="C_1=",tunnel="0",tunnel="Any""#, |_| {});
 }
 
 #[test]
@@ -83,11 +83,8 @@ fn the_earliest_expiry_counts() {
 #[test]
 fn permits_add_up() {
     check(r#"permitopen="db:5432",permitopen="[::1]:*",permitopen="*:80""#, |options| {
-        options.permit_open = vec![
-            host_port("db", Some(5432)),
-            host_port("::1", None),
-            host_port("*", Some(80)),
-        ];
+        options.permit_open =
+            vec![host_port("db", Some(5432)), host_port("::1", None), host_port("*", Some(80))];
     });
     check(r#"permitlisten="8080",permitlisten="localhost:*",permitlisten="[::]:1""#, |options| {
         options.permit_listen = vec![
@@ -122,6 +119,10 @@ fn what_openssh_refuses_is_refused() {
         ("from=\"a\",from=\"a\"", Twice("from")),
         ("principals=\"a\",principals=\"a\"", Twice("principals")),
         ("expiry-time=\"tomorrow\"", ExpiryTime),
+        ("environment=\"A\"", Environment),
+        ("environment=\"A-B=c\"", Environment),
+        ("tunnel=\"\"", Tunnel),
+        ("tunnel=\"x\"", Tunnel),
         ("permitopen=\"80\"", Permit),
         ("permitopen=\"host\"", Permit),
         ("permitopen=\"host:\"", Permit),

@@ -61,6 +61,28 @@ fn a_from_list_admits_addresses_networks_and_wildcards() {
 }
 
 #[test]
+fn short_forms_of_addresses_are_those_of_inet_aton() {
+    for (list, peer, expected) in [
+        ("127.1", "127.0.0.1", Some(true)),
+        ("10.0.0/24", "10.0.0.7", Some(true)),
+        ("*,!10.0.0/24", "10.0.0.7", Some(false)),
+        ("10.0/16", "10.1.0.0", Some(false)),
+        ("10/8", "10.0.0.1", None),
+        ("0x7f.1", "127.0.0.1", Some(true)),
+        ("0177.0.0.01", "127.0.0.1", Some(true)),
+        ("2130706433", "127.0.0.1", Some(true)),
+        ("4294967296", "0.0.0.0", Some(false)),
+        ("1.2.65536", "1.2.0.0", Some(false)),
+        ("256.1", "0.0.0.1", Some(false)),
+        ("1.2.3.4.5", "1.2.3.4", Some(false)),
+        ("08", "0.0.0.8", Some(false)),
+        ("*,!fe80::1%eth0", "10.0.0.1", None),
+    ] {
+        assert_eq!(from(list, peer), expected, "{list:?} {peer}");
+    }
+}
+
+#[test]
 fn a_negated_entry_excludes_wherever_it_stands() {
     for (list, peer, expected) in [
         ("!10.0.0.1,10.0.0.0/8", "10.0.0.1", Some(false)),

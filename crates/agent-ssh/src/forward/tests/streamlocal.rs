@@ -119,7 +119,9 @@ async fn anything_else_is_never_unlinked() {
 
 #[tokio::test]
 async fn a_backlog_that_is_full_belongs_to_a_live_listener() {
-    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen as listen_on, socket};
+    use rustix::net::{
+        AddressFamily, SocketAddrUnix, SocketType, bind, listen as listen_on, socket,
+    };
     let (world, home) = (World::new().await, directory());
     let path = home.path().join("s");
     let full = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
@@ -144,7 +146,11 @@ async fn a_relative_or_long_path_fails() {
     assert!(!listen(&world, &too_long).await);
     for path in ["", "s", "./s", "a\0b", "/tmp/\0"] {
         let payload = string(path);
-        assert_eq!(world.request("streamlocal-forward@openssh.com", &payload).await, None, "{path:?}");
+        assert_eq!(
+            world.request("streamlocal-forward@openssh.com", &payload).await,
+            None,
+            "{path:?}"
+        );
     }
     world.shut_down().await;
 }

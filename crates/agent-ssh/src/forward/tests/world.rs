@@ -72,10 +72,8 @@ impl World {
             identity: Identity::None,
             connection: Default::default(),
         };
-        let (accepted, connected) = tokio::join!(
-            accept(far, config, AnyKey::default()),
-            connect(near, client, |_| true),
-        );
+        let (accepted, connected) =
+            tokio::join!(accept(far, config, AnyKey::default()), connect(near, client, |_| true),);
         let (accepted, connected) = (accepted.unwrap(), connected.unwrap());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(accepted.driver.run());
