@@ -47,20 +47,19 @@ impl Ctr {
     }
 }
 
-/// A cipher for each length of the key; boxed, as a key schedule is large beside the other
-/// ciphers.
+/// A cipher for each length of the key.
 enum Stream {
-    Aes256(Box<Ctr128BE<Aes256>>),
-    Aes192(Box<Ctr128BE<Aes192>>),
-    Aes128(Box<Ctr128BE<Aes128>>),
+    Aes256(Ctr128BE<Aes256>),
+    Aes192(Ctr128BE<Aes192>),
+    Aes128(Ctr128BE<Aes128>),
 }
 
 impl Stream {
     fn new(cipher: Cipher, keys: &DirectionKeys) -> Self {
         match cipher {
-            Cipher::Aes192Ctr => Self::Aes192(Box::new(start(keys))),
-            Cipher::Aes128Ctr => Self::Aes128(Box::new(start(keys))),
-            _ => Self::Aes256(Box::new(start(keys))),
+            Cipher::Aes192Ctr => Self::Aes192(start(keys)),
+            Cipher::Aes128Ctr => Self::Aes128(start(keys)),
+            _ => Self::Aes256(start(keys)),
         }
     }
 }

@@ -35,7 +35,7 @@ enum Protection {
     ChaCha20(Box<OpeningKey>),
     Gcm(Box<Gcm>),
     Ctr {
-        ctr: Ctr,
+        ctr: Box<Ctr>,
         /// The first block of the packet at hand, decrypted to learn the length.
         head: Option<[u8; BLOCK_LEN]>,
     },
@@ -57,7 +57,7 @@ impl Opener {
                 Protection::Gcm(Box::new(Gcm::new(suite.cipher, keys)))
             }
             Cipher::Aes256Ctr | Cipher::Aes192Ctr | Cipher::Aes128Ctr => {
-                Protection::Ctr { ctr: Ctr::new(suite, keys), head: None }
+                Protection::Ctr { ctr: Box::new(Ctr::new(suite, keys)), head: None }
             }
         };
         Self { protection }

@@ -23,7 +23,7 @@ enum Protection {
     None,
     ChaCha20(Box<SealingKey>),
     Gcm(Box<Gcm>),
-    Ctr(Ctr),
+    Ctr(Box<Ctr>),
 }
 
 impl Sealer {
@@ -45,7 +45,7 @@ impl Sealer {
                 Protection::Gcm(Box::new(Gcm::new(suite.cipher, keys)))
             }
             Cipher::Aes256Ctr | Cipher::Aes192Ctr | Cipher::Aes128Ctr => {
-                Protection::Ctr(Ctr::new(suite, keys))
+                Protection::Ctr(Box::new(Ctr::new(suite, keys)))
             }
         };
         Self { protection, padding: Padding::new() }
