@@ -47,6 +47,7 @@ mod error;
 mod hang_up;
 mod launcher;
 mod limits;
+mod other;
 #[cfg(target_os = "linux")]
 mod proc_table;
 mod signal;
@@ -65,6 +66,7 @@ pub use error::{Refused, SpawnError};
 pub use hang_up::hang_up;
 pub use launcher::{Cgroups, Config, Launcher, Priority};
 pub use limits::Limits;
+pub use other::OtherProcess;
 pub use signal::Signal;
 pub use stdio::{FarEnd, Pty, Ready, Receiver, Sender, Terminal};
 pub use tree::{Scope, Tree, TreeError, Usage};

@@ -118,6 +118,10 @@ impl Connection {
         self.out.len() < WRITE_BUFFER
     }
 
+    pub(super) fn unwritten(&self) -> usize {
+        self.out.len()
+    }
+
     pub(super) fn is_written(&self) -> bool {
         self.out.is_empty() && !self.is_unflushed
     }

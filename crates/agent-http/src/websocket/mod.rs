@@ -48,6 +48,24 @@ pub enum Message {
     Binary(Bytes),
 }
 
+/// What [`WebSocket::ready`] waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// The next message of the client.
+    pub message: bool,
+    /// That no more than this many bytes are unwritten.
+    pub unwritten: Option<usize>,
+}
+
+/// What [`WebSocket::ready`] waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// A message of the client.
+    Message(Message),
+    /// What was fed is written, as far as was asked.
+    Written,
+}
+
 /// The WebSocket is over: the peer closed it, is gone, or sent what no peer may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
@@ -130,6 +148,32 @@ impl WebSocket {
             return Ok(message);
         }
         self.io(Connection::pop).await
+    }
+
+    /// Bytes that were fed and are not written yet, their frames' headers included.
+    pub fn unwritten(&self) -> usize {
+        self.connection.as_ref().map_or(0, |connection| connection.unwritten())
+    }
+
+    /// Waits for either of two things, so that a peer that does not read is still heard.
+    ///
+    /// With neither it only keeps the WebSocket going. Messages that nobody waits for are kept as
+    /// [`WebSocket::recv`] says.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if it ended before that.
+    pub async fn ready(&mut self, awaited: Awaited) -> Result<Ready, Closed> {
+        self.io(|connection| {
+            if awaited.message
+                && let Some(message) = connection.pop()
+            {
+                return Some(Ready::Message(message));
+            }
+            let is_written = awaited.unwritten.is_some_and(|most| connection.unwritten() <= most);
+            (is_written && connection.is_open()).then_some(Ready::Written)
+        })
+        .await
     }
 
     /// Drops the messages of the client from now on, those that are kept included.
