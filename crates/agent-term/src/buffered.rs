@@ -1,0 +1,268 @@
+//! The backend `buffered`: a program on a pseudo terminal whose output goes into an emulator and to
+//! every connection, by one task that owns all of it.
+//!
+//! A redraw is taken between two reads, so that live output goes on exactly behind it. Nothing here
+//! waits for a connection.
+
+use std::{io, sync::Arc, time::Duration};
+
+use agent_exec::{Child, Exit, Pty, Scope, Signal, hang_up};
+use bytes::{Buf, Bytes};
+use tokio::{task::yield_now, time::sleep};
+use tracing::warn;
+
+use crate::{
+    Attachment,
+    attachment::{Join, Wanted},
+    control::{Cause, Control, Event},
+    emulator::{Emulator, Limits},
+    entry::Tenancy,
+    input::InputQueue,
+    outbox::End,
+    service::Shared,
+    statistics::{Counters, ErrorType},
+    terminal,
+};
+
+/// Most output that is read before anything else gets its turn.
+const READ_BYTES: usize = 64 * 1024;
+/// Most output that is read after the end of the program: more than the system keeps, because
+/// somebody else may go on printing.
+const DRAIN_BYTES: usize = 4 * 1024 * 1024;
+/// How often a terminal that no process has open is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+pub(crate) struct Buffered {
+    child: Child,
+    pty: Pty,
+    screen: Screen,
+}
+
+/// What is shown, and what of it the program is told.
+#[derive(Debug)]
+struct Screen {
+    emulator: Emulator,
+    queue: Arc<InputQueue>,
+    counters: Arc<Counters>,
+}
+
+/// Why a terminal ends.
+enum Why {
+    Exited(Exit),
+    Failed,
+    Cause(Cause),
+}
+
+/// What a read found.
+enum Read {
+    More,
+    Empty,
+    /// No process has the terminal open.
+    HungUp,
+    Failed(io::Error),
+}
+
+impl Buffered {
+    /// Takes a started program over, with the connection that created the terminal.
+    pub(crate) fn new(
+        shared: &Shared,
+        control: &mut Control,
+        wanted: Wanted,
+        (child, pty): (Child, Pty),
+    ) -> (Self, Attachment) {
+        let limits = Limits {
+            scrollback_lines: shared.config.scrollback_lines,
+            max_memory_bytes: shared.config.max_memory_bytes,
+        };
+        let queue = Arc::new(InputQueue::new(Arc::default()));
+        control.entry().facts.lock().pid = Some(child.pid);
+        let (_, _, attachment) = control.seat(wanted, Arc::clone(&queue), None);
+        let emulator = Emulator::new(control.size(), limits);
+        let screen = Screen { emulator, queue, counters: Arc::clone(&shared.counters) };
+        (Self { child, pty, screen }, attachment)
+    }
+
+    /// Serves the terminal to its end.
+    pub(crate) async fn run(mut self: Box<Self>, shared: &Shared, mut control: Control, tenancy: Tenancy) {
+        let why = self.live(&mut control).await;
+        control.refuse();
+        self.screen.queue.close();
+        let end = match why {
+            Why::Exited(exit) => {
+                self.drain(&mut control).await;
+                let redraw = || Bytes::from(self.screen.emulator.redraw());
+                let last = control.has_laggards().then(redraw);
+                // Whoever is told of the end finds the id free.
+                tenancy.end();
+                let exited = terminal::exited(exit.status);
+                return control.end(End::Exited, Some(&exited), last.as_ref());
+            }
+            Why::Failed => End::Failed,
+            Why::Cause(cause) => cause.end(),
+        };
+        control.end(end, None, None);
+        let Self { child, pty, .. } = *self;
+        tokio::select! {
+            _ = hang_up(&child, pty) => {}
+            () = shared.kill.cancelled() => {
+                // It may have ended just now.
+                let _ = child.tree.signal(Signal::KILL, Scope::Group).await;
+                child.wait().await;
+            }
+        }
+        tenancy.end();
+    }
+
+    async fn live(&mut self, control: &mut Control) -> Why {
+        let Self { child, pty, screen } = self;
+        let mut exit = std::pin::pin!(child.wait());
+        let mut typed = Bytes::new();
+        let mut is_hung_up = false;
+        loop {
+            let read = tokio::select! {
+                event = control.next() => {
+                    match screen.handle(control, pty, event) {
+                        Some(cause) => return Why::Cause(cause),
+                        None => continue,
+                    }
+                }
+                exit = &mut exit => return Why::Exited(exit),
+                written = pty.write(&typed), if !typed.is_empty() => {
+                    screen.wrote(&mut typed, written);
+                    continue;
+                }
+                taken = screen.queue.take(), if typed.is_empty() => {
+                    typed = taken;
+                    continue;
+                }
+                ready = pty.readable(), if !is_hung_up => match ready {
+                    Ok(ready) => {
+                        let read = screen.read(control, pty);
+                        if matches!(read, Read::Empty) {
+                            ready.clear();
+                        }
+                        read
+                    }
+                    Err(error) => Read::Failed(error),
+                },
+                () = sleep(LOOK_INTERVAL), if is_hung_up => screen.read(control, pty),
+            };
+            is_hung_up = matches!(read, Read::HungUp);
+            match read {
+                // Other tasks wait for this thread.
+                Read::More => yield_now().await,
+                Read::Empty | Read::HungUp => {}
+                Read::Failed(error) => {
+                    warn!(error = %agent_api::io_text(&error), "a terminal cannot be read");
+                    screen.counters.failed(ErrorType::OutputReader);
+                    return Why::Failed;
+                }
+            }
+        }
+    }
+
+    /// Shows what the program left behind.
+    async fn drain(&mut self, control: &mut Control) {
+        for _ in 0..DRAIN_BYTES / READ_BYTES {
+            let Read::More = self.screen.read(control, &self.pty) else { return };
+            yield_now().await;
+        }
+    }
+}
+
+impl Screen {
+    /// Does what the connections ask for; answers why the terminal ends, if it does.
+    fn handle(&mut self, control: &mut Control, pty: &Pty, event: Event) -> Option<Cause> {
+        match event {
+            Event::Join(join) => self.join(control, pty, join),
+            Event::Left(_) => {}
+            Event::Resize(size, by) => self.resize(control, pty, size, by),
+            Event::Resync(seat) => {
+                if let Some(outbox) = control.outbox(seat) {
+                    outbox.resume(self.emulator.redraw().into());
+                }
+            }
+            Event::End(cause) => return Some(cause),
+        }
+        None
+    }
+
+    fn join(&mut self, control: &mut Control, pty: &Pty, join: Join) {
+        let wanted = join.wanted;
+        if let Err(error) = control.admit(wanted) {
+            // Whoever asked may have left.
+            let _ = join.reply.send(Err(error));
+            return;
+        }
+        if let Some(size) = wanted.size.filter(|size| *size != control.size()) {
+            self.resize(control, pty, size, control.next_seat());
+        }
+        let redraw = Bytes::from(self.emulator.redraw());
+        let (_, _, attachment) = control.seat(wanted, Arc::clone(&self.queue), Some(redraw));
+        let _ = join.reply.send(Ok(attachment));
+    }
+
+    fn resize(&mut self, control: &mut Control, pty: &Pty, size: agent_exec::Size, by: u64) {
+        if pty.resize(size).is_err() {
+            self.counters.failed(ErrorType::Resize);
+            return control.not_resized();
+        }
+        self.emulator.resize(size);
+        control.resized(size, by);
+    }
+
+    fn read(&mut self, control: &mut Control, pty: &Pty) -> Read {
+        // Not kept by the task: thousands of terminals are idle.
+        let mut buffer = [0; READ_BYTES];
+        let mut length = 0;
+        let read = loop {
+            match pty.try_read(&mut buffer[length..]) {
+                Ok(0) => break Read::HungUp,
+                Ok(more) => length += more,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Read::Empty,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Read::Failed(error),
+            }
+            if length == buffer.len() {
+                break Read::More;
+            }
+        };
+        if length > 0 {
+            self.show(control, &buffer[..length]);
+        }
+        read
+    }
+
+    fn show(&mut self, control: &Control, bytes: &[u8]) {
+        self.emulator.feed(bytes);
+        let answers = self.emulator.take_answers();
+        if control.is_alone() && !answers.is_empty() {
+            // A program that asks without end and never reads has enough answers.
+            let _ = self.queue.offer(&answers);
+        }
+        control.show(bytes);
+        let facts = &control.entry().facts;
+        let title = self.emulator.title();
+        let mut facts = facts.lock();
+        if facts.title != title {
+            title.clone_into(&mut facts.title);
+        }
+    }
+
+    /// Notes what the terminal took of the input.
+    fn wrote(&self, typed: &mut Bytes, written: io::Result<usize>) {
+        let length = match written {
+            Ok(length) => length,
+            // Nobody has the terminal open, or will ever read this.
+            Err(error) => {
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    self.counters.failed(ErrorType::InputWriter);
+                }
+                typed.len()
+            }
+        };
+        typed.advance(length);
+        self.queue.done(length);
+    }
+}

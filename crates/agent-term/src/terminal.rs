@@ -1,0 +1,117 @@
+//! The task of a terminal, from the start of its program to the end of it; what happens in between
+//! is the backend's.
+
+use std::{ffi::OsStr, path::PathBuf, sync::Arc};
+
+use agent_api::{TerminalBackend, TerminalExited};
+use agent_exec::{ExitStatus, Signal};
+use tracing::{debug, info};
+
+use crate::{
+    Attachment, Config, Error, attachment::{Join, Wanted}, buffered::Buffered, control::{Cause, Control},
+    entry::{Phase, Tenancy}, outbox::End, program::{self, Program, blocking}, screen::Session,
+    service::Shared, statistics::ErrorType,
+};
+
+/// What keeps a screen, and the program.
+enum Backend {
+    Buffered(Box<Buffered>),
+    Screen(Box<Session>),
+}
+
+/// Creates a terminal and sees it to its end.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    tenancy: Tenancy,
+    mut control: Control,
+    join: Join,
+    has_container: bool,
+) {
+    let started = start(&shared, &mut control, join.wanted, has_container).await;
+    let (backend, attachment) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            debug!(%error, "a terminal was not started");
+            // The id is free before anybody hears of the failure.
+            tenancy.fail(error.clone());
+            let _ = join.reply.send(Err(error));
+            return;
+        }
+    };
+    info!(backend = ?tenancy.entry.backend, "a terminal was started");
+    tenancy.entry.enter(Phase::Ready);
+    // Whoever created it may have left; then it waits for a first connection.
+    let _ = join.reply.send(Ok(attachment));
+    match backend {
+        Backend::Buffered(buffered) => buffered.run(&shared, control, tenancy).await,
+        Backend::Screen(session) => session.run(&shared, control, tenancy).await,
+    }
+    info!("a terminal ended");
+}
+
+async fn start(
+    shared: &Arc<Shared>,
+    control: &mut Control,
+    wanted: Wanted,
+    has_container: bool,
+) -> Result<(Backend, Attachment), Error> {
+    if has_container {
+        return Err(Error::ContainersOff);
+    }
+    let (workspace, entry) = (Arc::clone(&shared.workspace), control.entry());
+    let (command, backend) = (entry.command.clone(), entry.backend);
+    if backend == TerminalBackend::Screen {
+        let config = shared.config.clone();
+        let screen = blocking(move || find_screen(&config)).await?.ok_or(Error::NoScreen)?;
+        let program = Program::of(workspace, command).await?;
+        let started = Session::start(shared, control, wanted, (screen, program)).await;
+        let (session, attachment) = started.inspect_err(|error| failed(shared, error))?;
+        return Ok((Backend::Screen(Box::new(session)), attachment));
+    }
+    let started = async {
+        let program = Program::of(workspace, command).await?;
+        program.start(&shared.launcher, control.size()).await
+    };
+    // What is being started then is ended by the launcher.
+    let started = shared.stop.run_until_cancelled(started).await;
+    let started = started.unwrap_or(Err(Error::ShuttingDown));
+    let (child, pty) = started.inspect_err(|error| failed(shared, error))?;
+    let (buffered, attachment) = Buffered::new(shared, control, wanted, (child, pty));
+    Ok((Backend::Buffered(Box::new(buffered)), attachment))
+}
+
+fn failed(shared: &Shared, error: &Error) {
+    let what = match error {
+        Error::ShuttingDown => return,
+        Error::ScreenNotReady | Error::ScreenConfig(_) => ErrorType::ScreenSpawn,
+        _ => ErrorType::CreateCommand,
+    };
+    shared.counters.failed(what);
+}
+
+/// The `screen` that terminals use.
+pub(crate) fn find_screen(config: &Config) -> Option<PathBuf> {
+    program::find(OsStr::new("screen"), &config.path)
+}
+
+impl Cause {
+    /// What connections are told.
+    pub(crate) fn end(self) -> End {
+        match self {
+            Self::Closed | Self::Expired => End::Closed,
+            Self::Stopped => End::GoingAway,
+        }
+    }
+}
+
+/// How a program ended, as connections are told.
+pub(crate) fn exited(status: ExitStatus) -> TerminalExited {
+    match status {
+        ExitStatus::Exited(code) => TerminalExited { exit_code: Some(code), signal: None },
+        ExitStatus::Signaled { signal, .. } => TerminalExited {
+            exit_code: Some(128 + signal),
+            signal: Some(Signal::name_of(signal).into_owned()),
+        },
+        ExitStatus::Lost => TerminalExited::default(),
+    }
+}
