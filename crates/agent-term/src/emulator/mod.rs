@@ -1,0 +1,123 @@
+//! A terminal emulator without a screen: takes what a program writes and knows what a client shows.
+//!
+//! It behaves as xterm.js does, which is what clients are, down to where the two screens keep their cursors.
+//! It draws nothing; the bytes that bring another client to its state are made in [`crate::redraw`].
+
+mod answers;
+pub(crate) mod cell;
+pub(crate) mod charset;
+mod commands;
+mod control;
+mod erase;
+pub(crate) mod extras;
+mod history;
+pub(crate) mod line;
+pub(crate) mod modes;
+mod motion;
+mod params;
+mod parser;
+mod print;
+mod reflow;
+pub(crate) mod row;
+pub(crate) mod screen;
+mod style;
+pub(crate) mod tabs;
+pub(crate) mod terminal;
+#[cfg(test)]
+mod tests;
+pub(crate) mod width;
+
+use agent_exec::Size;
+
+use self::parser::Parser;
+use self::terminal::Terminal;
+use crate::redraw;
+
+/// The most lines of a screen.
+pub(crate) const MAX_ROWS: u16 = 500;
+/// The most columns of a screen.
+pub(crate) const MAX_COLS: u16 = 1000;
+/// The fewest columns: a wide character has to fit.
+const MIN_COLS: u16 = 2;
+
+/// How much an emulator keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Lines of scrollback; beyond, the oldest is dropped.
+    pub(crate) scrollback_lines: usize,
+    /// Bytes of memory of all of it. The oldest scrollback is dropped first; the screens always fit.
+    pub(crate) max_memory_bytes: usize,
+}
+
+/// The state of one terminal.
+#[derive(Debug)]
+pub(crate) struct Emulator {
+    parser: Parser,
+    terminal: Terminal,
+}
+
+impl Emulator {
+    /// Makes an empty terminal. A size beyond 500 rows or 1,000 columns counts as that; rows and columns have
+    /// minima of 1 and 2.
+    pub(crate) fn new(size: Size, limits: Limits) -> Self {
+        let (rows, cols) = clamp(size);
+        Self {
+            parser: Parser::default(),
+            terminal: Terminal::new(rows, cols, limits.scrollback_lines, limits.max_memory_bytes),
+        }
+    }
+
+    /// Takes what the program wrote, cut anywhere.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        self.parser.feed(bytes, &mut self.terminal);
+    }
+
+    /// Changes the size, bounded as in [`Self::new`].
+    ///
+    /// Lines of the main screen and its scrollback that were wrapped softly wrap anew, and what does not fit goes
+    /// to the scrollback. The alternate screen is cut or padded.
+    pub(crate) fn resize(&mut self, size: Size) {
+        let (rows, cols) = clamp(size);
+        self.terminal.resize(rows, cols);
+    }
+
+    /// The present size, without pixels.
+    pub(crate) fn size(&self) -> Size {
+        Size {
+            rows: self.terminal.rows as u16,
+            cols: self.terminal.cols as u16,
+            width_pixels: 0,
+            height_pixels: 0,
+        }
+    }
+
+    /// Returns the bytes that bring any client of this size to this state, whatever it showed before.
+    ///
+    /// What the program writes next continues them, even from the middle of a sequence or a character.
+    pub(crate) fn redraw(&self) -> Vec<u8> {
+        let mut bytes = redraw::redraw(&self.terminal);
+        bytes.extend_from_slice(&self.parser.pending());
+        bytes
+    }
+
+    /// The title, at most 256 characters; empty when there is none.
+    pub(crate) fn title(&self) -> &str {
+        self.terminal.title.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the answers to what the program has asked since the last call, for when no client answers.
+    ///
+    /// At most 4 KiB are kept; further answers are left out.
+    pub(crate) fn take_answers(&mut self) -> Vec<u8> {
+        self.terminal.take_answers()
+    }
+
+    /// Bytes of memory behind the state: cells, scrollback, links, marks, what is unfinished.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.terminal.memory_bytes() + self.parser.memory_bytes()
+    }
+}
+
+fn clamp(size: Size) -> (usize, usize) {
+    (size.rows.clamp(1, MAX_ROWS).into(), size.cols.clamp(MIN_COLS, MAX_COLS).into())
+}

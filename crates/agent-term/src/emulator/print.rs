@@ -1,0 +1,148 @@
+//! Characters on the screen: where they go, what they wrap, join and push away.
+
+use super::cell::{Cell, Content, Style};
+use super::charset::Charset;
+use super::row::Row;
+use super::terminal::Terminal;
+use super::width::width;
+
+impl Terminal {
+    /// Prints ASCII. The common case writes whole parts of a line at once.
+    pub(crate) fn print_text(&mut self, text: &[u8]) {
+        if self.charsets.current != Charset::ASCII || self.modes.insert || !self.modes.autowrap {
+            return text.iter().for_each(|byte| self.print_char(char::from(*byte)));
+        }
+        let (pen, cols) = (self.pen, self.cols);
+        let mut rest = text;
+        while !rest.is_empty() {
+            if self.screen().x >= cols {
+                self.wrap();
+            }
+            let screen = self.screen();
+            let x = screen.x;
+            let (now, later) = rest.split_at(rest.len().min(cols - x));
+            let end = x + now.len();
+            let row = screen.row();
+            free_left(row, x, pen);
+            for (cell, byte) in row.cells[x..end].iter_mut().zip(now) {
+                *cell = Cell::character(char::from(*byte), 1, pen);
+            }
+            free_right(row, end, pen);
+            screen.x = end;
+            rest = later;
+        }
+        self.joins = 1;
+    }
+
+    /// Prints one character.
+    pub(crate) fn print_char(&mut self, character: char) {
+        let character = self.charsets.current.map(character);
+        let columns = width(character);
+        if columns == 0 && self.joins > 0 {
+            return self.join(character);
+        }
+        let wide = usize::from(columns);
+        let (pen, cols, is_insert) = (self.pen, self.cols, self.modes.insert);
+        let screen = self.screen();
+        let x = screen.x.min(cols);
+        free_left(screen.row(), x, pen);
+        if x + wide > cols {
+            if !self.modes.autowrap {
+                self.screen().x = cols - 1;
+                free_left(self.screen().row(), cols - 1, pen);
+                if columns == 2 {
+                    // Half of it has no place, and a mark that follows has nothing to join.
+                    self.joins = 0;
+                    return;
+                }
+            } else {
+                if x < cols {
+                    self.screen().row().cells[x..].fill(Cell::blank(pen));
+                }
+                self.wrap();
+            }
+        }
+        self.joins = columns;
+        let screen = self.screen();
+        let x = screen.x;
+        if x >= cols {
+            // A lone mark behind the last column shows nowhere.
+            return;
+        }
+        let row = screen.row();
+        if is_insert && wide > 0 {
+            row.insert(x, wide, pen);
+        }
+        row.cells[x] = Cell::character(character, columns, pen);
+        if columns == 2 {
+            row.cells[x + 1] = Cell::spacer(pen);
+        }
+        let end = x + wide.max(1);
+        free_right(row, end, pen);
+        screen.x = end;
+    }
+
+    /// Goes on at the beginning of the next line.
+    fn wrap(&mut self) {
+        self.screen().x = 0;
+        self.line_down(true);
+    }
+
+    /// Adds a mark to the character before the cursor.
+    fn join(&mut self, mark: char) {
+        let screen = self.alternate.as_mut().unwrap_or(&mut self.main);
+        let Some(mut x) = screen.x.checked_sub(1) else { return };
+        let row = screen.row();
+        if row.cells[x].is_spacer() && x > 0 {
+            x -= 1;
+        }
+        let cell = row.cells[x];
+        let number = match cell.content() {
+            Content::Char(base) => self.extras.cluster_number(base.encode_utf8(&mut [0; 4]), mark),
+            Content::Cluster(number) => {
+                let base = self.extras.cluster(number).to_owned();
+                self.extras.cluster_number(&base, mark)
+            }
+            Content::Blank | Content::Spacer => return,
+        };
+        if let Some(number) = number {
+            row.cells[x] = Cell::cluster(number, cell.width(), cell.style);
+        }
+        self.collect_extras();
+    }
+
+    /// Repeats the character just printed (REP).
+    pub(crate) fn repeat(&mut self, count: usize) {
+        let (cols, joined) = (self.cols, self.joined);
+        let screen = self.alternate.as_mut().unwrap_or(&mut self.main);
+        let Some(x) = screen.x.checked_sub(usize::from(joined)).filter(|x| joined > 0 && *x < cols) else {
+            return;
+        };
+        let text = match screen.row().cells[x].content() {
+            Content::Char(character) => character.to_string(),
+            Content::Cluster(number) => self.extras.cluster(number).to_owned(),
+            Content::Blank | Content::Spacer => return,
+        };
+        // As in xterm, more than a screen is not repeated.
+        for _ in 0..count.min(self.rows * cols) {
+            for character in text.chars() {
+                self.print_char(character);
+            }
+        }
+        self.joins = 0;
+    }
+}
+
+/// A wide character of which the cell at `x` is the second half goes when that cell is written.
+fn free_left(row: &mut Row, x: usize, style: Style) {
+    if x > 0 && row.cells[x - 1].width() == 2 {
+        row.cells[x - 1] = Cell::blank(style);
+    }
+}
+
+/// The second half of a wide character goes when its first half was written.
+fn free_right(row: &mut Row, x: usize, style: Style) {
+    if let Some(cell) = row.cells.get_mut(x).filter(|cell| cell.is_spacer()) {
+        *cell = Cell::blank(style);
+    }
+}

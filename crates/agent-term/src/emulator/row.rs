@@ -1,0 +1,197 @@
+//! One line of a screen, and what is done to it in place. The rules for halves of wide characters are here.
+
+use super::cell::{Cell, Flags, Style};
+
+/// The cells of a line, always as many as the screen has columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) cells: Vec<Cell>,
+    /// The text of the line before goes on here: the border is where it was too long.
+    pub(crate) is_wrapped: bool,
+}
+
+/// Which cells erasing spares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Erase {
+    All,
+    /// Cells that DECSCA protects stay.
+    Unprotected,
+}
+
+impl Row {
+    pub(crate) fn blank(cols: usize, style: Style) -> Self {
+        Self { cells: vec![Cell::blank(style); cols], is_wrapped: false }
+    }
+
+    /// Makes this a new line.
+    pub(crate) fn clear(&mut self, style: Style, is_wrapped: bool) {
+        self.cells.fill(Cell::blank(style));
+        self.is_wrapped = is_wrapped;
+    }
+
+    /// Returns where the text ends: behind the last cell with content.
+    pub(crate) fn text_length(&self) -> usize {
+        self.cells
+            .iter()
+            .rposition(|cell| cell.has_content())
+            .map_or(0, |index| (index + usize::from(self.cells[index].width())).min(self.cells.len()))
+    }
+
+    /// Returns where everything ends: behind the last cell that is not as in a new terminal.
+    pub(crate) fn length(&self) -> usize {
+        self.cells.iter().rposition(|cell| !cell.is_plain_blank()).map_or(0, |index| index + 1)
+    }
+
+    /// Makes the row that wide. A wide character that is cut goes.
+    pub(crate) fn resize(&mut self, cols: usize) {
+        self.cells.resize(cols, Cell::default());
+        self.cells.shrink_to(cols);
+        if let Some(last) = self.cells.last_mut().filter(|last| last.width() == 2) {
+            *last = Cell::blank(last.style);
+        }
+    }
+
+    /// Shifts the cells from `position` to the right by `count`.
+    pub(crate) fn insert(&mut self, position: usize, count: usize, fill: Style) {
+        let length = self.cells.len();
+        let blank = Cell::blank(fill);
+        self.split(position, fill);
+        let count = count.min(length - position);
+        self.cells.copy_within(position..length - count, position + count);
+        self.cells[position..position + count].fill(blank);
+        if self.cells[length - 1].width() == 2 {
+            self.cells[length - 1] = blank;
+        }
+    }
+
+    /// Shifts the cells behind `count` cells from `position` to the left, over them.
+    pub(crate) fn delete(&mut self, position: usize, count: usize, fill: Style) {
+        let length = self.cells.len();
+        let blank = Cell::blank(fill);
+        let count = count.min(length - position);
+        self.cells.copy_within(position + count..length, position);
+        self.cells[length - count..].fill(blank);
+        if position > 0 && self.cells[position - 1].width() == 2 {
+            self.cells[position - 1] = blank;
+        }
+        if self.cells[position].is_spacer() {
+            self.cells[position] = blank;
+        }
+    }
+
+    /// Erases the cells of a range, which may reach beyond the row.
+    pub(crate) fn erase(&mut self, start: usize, end: usize, fill: Style, which: Erase) {
+        let length = self.cells.len();
+        let (start, end) = (start.min(length), end.min(length));
+        if start >= end {
+            return;
+        }
+        let blank = Cell::blank(fill);
+        let stays =
+            |cell: &Cell| which == Erase::Unprotected && cell.style.flags.has(Flags::PROTECTED);
+        if start > 0 && self.cells[start - 1].width() == 2 && !stays(&self.cells[start - 1]) {
+            self.cells[start - 1] = blank;
+        }
+        if end < length && self.cells[end - 1].width() == 2 && !stays(&self.cells[end]) {
+            self.cells[end] = blank;
+        }
+        for cell in &mut self.cells[start..end] {
+            if !stays(cell) {
+                *cell = blank;
+            }
+        }
+    }
+
+    /// Makes sure that no wide character spans the border before `position`.
+    fn split(&mut self, position: usize, fill: Style) {
+        if position > 0 && self.cells[position - 1].width() == 2 {
+            self.cells[position - 1] = Cell::blank(fill);
+            if self.cells[position].is_spacer() {
+                self.cells[position] = Cell::blank(fill);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row from its text: a space is a blank cell.
+    fn row(text: &str) -> Row {
+        let mut cells = Vec::new();
+        for character in text.chars() {
+            match character {
+                ' ' => cells.push(Cell::default()),
+                '漢' => {
+                    cells.push(Cell::character('漢', 2, Style::default()));
+                    cells.push(Cell::spacer(Style::default()));
+                }
+                _ => cells.push(Cell::character(character, 1, Style::default())),
+            }
+        }
+        Row { cells, is_wrapped: false }
+    }
+
+    #[track_caller]
+    fn check(start: &str, change: impl FnOnce(&mut Row), expected: &str) {
+        let mut changed = row(start);
+        change(&mut changed);
+        assert_eq!(changed, row(expected));
+    }
+
+    const PLAIN: Style = Style {
+        foreground: super::super::cell::Color::DEFAULT,
+        background: super::super::cell::Color::DEFAULT,
+        flags: Flags(0),
+        extra: 0,
+    };
+
+    #[test]
+    fn inserting_shifts_and_cuts() {
+        check("abcde", |row| row.insert(1, 2, PLAIN), "a  bc");
+        check("abcde", |row| row.insert(1, 9, PLAIN), "a    ");
+        check("abc漢", |row| row.insert(0, 1, PLAIN), " abc ");
+        check("漢abc", |row| row.insert(1, 1, PLAIN), "   ab");
+    }
+
+    #[test]
+    fn deleting_shifts_and_fills() {
+        check("abcde", |row| row.delete(1, 2, PLAIN), "ade  ");
+        check("abcde", |row| row.delete(3, 9, PLAIN), "abc  ");
+        check("漢abc", |row| row.delete(1, 1, PLAIN), " abc ");
+        check("a漢bc", |row| row.delete(0, 2, PLAIN), " bc  ");
+    }
+
+    #[test]
+    fn erasing_takes_both_halves_of_a_wide_character() {
+        check("a漢漢b", |row| row.erase(2, 4, PLAIN, Erase::All), "a    b");
+        check("abcde", |row| row.erase(3, 99, PLAIN, Erase::All), "abc  ");
+        check("abcde", |row| row.erase(5, 99, PLAIN, Erase::All), "abcde");
+    }
+
+    #[test]
+    fn protected_cells_survive_selective_erasure() {
+        let mut changed = row("abc");
+        changed.cells[1].style.flags.set(Flags::PROTECTED, true);
+        let protected = changed.cells[1];
+        changed.erase(0, 3, PLAIN, Erase::Unprotected);
+        assert_eq!(changed.cells, [Cell::default(), protected, Cell::default()]);
+        changed.erase(0, 3, PLAIN, Erase::All);
+        assert_eq!(changed, row("   "));
+    }
+
+    #[test]
+    fn cutting_a_wide_character_leaves_none() {
+        check("ab漢", |row| row.resize(3), "ab ");
+        check("ab", |row| row.resize(4), "ab  ");
+    }
+
+    #[test]
+    fn lengths_end_behind_text_and_behind_everything() {
+        let mut colored = row("ab漢   ");
+        assert_eq!((colored.text_length(), colored.length()), (4, 4));
+        colored.cells[5] = Cell::blank(Style { extra: 1, ..PLAIN });
+        assert_eq!((colored.text_length(), colored.length()), (4, 6));
+    }
+}

@@ -1,0 +1,313 @@
+//! Lines as bytes, one below the other, with everything that a client does by itself taken into account.
+//!
+//! A line that was wrapped is sent unbroken, so that the client wraps it and knows it as one. Cells that were
+//! never written or were erased are erased and not written, since clients tell them from spaces.
+
+use super::pen;
+use crate::emulator::cell::{Color, Style};
+use crate::emulator::extras::Extras;
+use crate::emulator::line::{Line, Part, has_contested};
+use crate::emulator::width::{is_contested, width};
+
+/// Writes bytes and knows what they have done to the client.
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    pub(super) out: Vec<u8>,
+    pub(super) extras: &'a Extras,
+    rows: usize,
+    cols: usize,
+    /// The client's pen.
+    pub(super) pen: Style,
+    /// The client's cursor; `x` is the number of columns when the next character wraps.
+    x: usize,
+    y: usize,
+    /// Blank cells at the cursor that are as they should be, which it has not passed yet.
+    skipped: usize,
+    /// The background that blank cells of this line have.
+    fill: Color,
+}
+
+/// How a line goes over to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passage {
+    /// The last one.
+    None,
+    Newline,
+    /// The client wraps by itself before the next line's first character, which looks like this.
+    Wrap(Style),
+    /// As `Wrap`, with a last column left empty because that character is wide.
+    EarlyWrap(Style),
+    /// The client has to be made to wrap.
+    ForcedWrap,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(extras: &'a Extras, rows: usize, cols: usize) -> Self {
+        Self {
+            out: Vec::new(),
+            extras,
+            rows,
+            cols,
+            pen: Style::default(),
+            x: 0,
+            y: 0,
+            skipped: 0,
+            fill: Color::DEFAULT,
+        }
+    }
+
+    /// Writes bytes that move no cursor and change no pen.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Writes a control sequence of numbers.
+    pub(super) fn sequence(&mut self, values: &[usize], last: u8) {
+        self.raw(b"\x1b[");
+        for (index, value) in values.iter().enumerate() {
+            if index > 0 {
+                self.out.push(b';');
+            }
+            pen::number(&mut self.out, *value);
+        }
+        self.out.push(last);
+    }
+
+    pub(super) fn set_pen(&mut self, style: Style) {
+        pen::change(&mut self.out, self.extras, self.pen, style);
+        self.pen = style;
+    }
+
+    /// Writes lines from the first line of an empty screen on.
+    pub(super) fn lines<'l>(&mut self, lines: impl Iterator<Item = &'l Line>) {
+        (self.x, self.y, self.skipped, self.fill) = (0, 0, 0, Color::DEFAULT);
+        let mut lines = lines.peekable();
+        while let Some(line) = lines.next() {
+            let passage = self.passage(line, lines.peek().copied());
+            self.line(line, passage);
+        }
+    }
+
+    fn passage(&self, line: &Line, next: Option<&Line>) -> Passage {
+        let Some(next) = next else { return Passage::None };
+        if !next.is_wrapped {
+            return Passage::Newline;
+        }
+        let Some((style, is_wide)) = first_text(next) else { return Passage::ForcedWrap };
+        match last_blank(line, self.cols) {
+            None => Passage::Wrap(style),
+            Some(blank) if is_wide && blank == style => Passage::EarlyWrap(style),
+            Some(_) => Passage::ForcedWrap,
+        }
+    }
+
+    fn line(&mut self, line: &Line, passage: Passage) {
+        let mut style = Style::default();
+        let is_early = matches!(passage, Passage::EarlyWrap(_));
+        // An early wrap leaves the last column to the client.
+        let end = self.cols - usize::from(is_early);
+        for part in line.parts() {
+            match part {
+                Part::Style(next) => style = next,
+                Part::Text(text) => self.text(text, style),
+                Part::Alone(mark) => self.alone(mark, style),
+                Part::Blanks(count) => {
+                    let room = end.saturating_sub(self.x + self.skipped);
+                    self.blanks(count.min(room), style);
+                }
+            }
+        }
+        let rest = end.saturating_sub(self.x + self.skipped);
+        if rest > 0 && self.fill != Color::DEFAULT {
+            self.blanks(rest, Style::default());
+        }
+        let text_end = self.x;
+        match passage {
+            Passage::None => {}
+            Passage::Newline => self.newline(),
+            Passage::Wrap(style) => self.wrapped(style.background),
+            Passage::EarlyWrap(style) => {
+                self.skipped = end - self.x;
+                self.pass_skipped();
+                self.wrapped(style.background);
+            }
+            Passage::ForcedWrap => self.force_wrap(line, text_end),
+        }
+    }
+
+    fn text(&mut self, text: &str, style: Style) {
+        self.pass_skipped();
+        self.set_pen(style);
+        if text.is_ascii() {
+            self.x += text.len();
+            return self.raw(text.as_bytes());
+        }
+        if !has_contested(text) {
+            self.x += text.chars().map(|character| usize::from(width(character))).sum::<usize>();
+            return self.raw(text.as_bytes());
+        }
+        let mut is_unsure = false;
+        for character in text.chars() {
+            let columns = width(character);
+            if is_unsure && columns > 0 {
+                self.place_column();
+                is_unsure = false;
+            }
+            self.raw(character.encode_utf8(&mut [0; 4]).as_bytes());
+            self.x += usize::from(columns);
+            is_unsure |= is_contested(character);
+        }
+        if is_unsure {
+            self.place_column();
+        }
+    }
+
+    /// Brings the cursor to its column in clients to which a character is not as wide as here.
+    fn place_column(&mut self) {
+        if self.x < self.cols {
+            self.sequence(&[self.x + 1], b'G');
+        }
+    }
+
+    /// A mark in a cell of its own: it must not join the character before, so a sequence comes between.
+    fn alone(&mut self, mark: char, style: Style) {
+        self.pass_skipped();
+        self.set_pen(style);
+        if self.x < self.cols {
+            self.place_column();
+            self.raw(mark.encode_utf8(&mut [0; 4]).as_bytes());
+            self.x += 1;
+        }
+    }
+
+    fn blanks(&mut self, count: usize, style: Style) {
+        if count == 0 {
+            return;
+        }
+        let is_there = style == Style { background: self.fill, ..Style::default() };
+        if !is_there && style.is_background() {
+            self.erase(count, style);
+        } else if !is_there {
+            return (0..count).for_each(|_| self.odd_blank(style));
+        }
+        self.skipped += count;
+    }
+
+    /// Erases cells after the skipped ones, and does not move.
+    fn erase(&mut self, count: usize, style: Style) {
+        self.pass_skipped();
+        if self.pen.background != style.background {
+            self.set_pen(style);
+        }
+        self.sequence(&[count], b'X');
+    }
+
+    /// A blank cell that erasing cannot make: it was half of a wide character that has been overwritten.
+    fn odd_blank(&mut self, style: Style) {
+        let column = self.x + self.skipped;
+        if column + 1 >= self.cols {
+            return self.text(" ", style);
+        }
+        self.text("\u{3000}", style);
+        self.sequence(&[column + 2], b'G');
+        self.raw(b" ");
+        self.sequence(&[column + 2], b'G');
+        self.x = column + 1;
+        self.erase(1, Style { background: self.fill, ..Style::default() });
+    }
+
+    fn pass_skipped(&mut self) {
+        if self.skipped > 0 {
+            let skipped = std::mem::take(&mut self.skipped);
+            self.sequence(&[skipped], b'C');
+            self.x += skipped;
+        }
+    }
+
+    fn newline(&mut self) {
+        if self.y == self.rows - 1 && self.pen.background != Color::DEFAULT {
+            // Scrolling fills the new line with the pen's background.
+            self.set_pen(Style::default());
+        }
+        self.raw(b"\r\n");
+        self.wrapped(Color::DEFAULT);
+    }
+
+    /// Notes that the cursor is, or will be with the next character, at the beginning of the next line.
+    fn wrapped(&mut self, background: Color) {
+        self.fill = if self.y == self.rows - 1 { background } else { Color::DEFAULT };
+        self.y = (self.y + 1).min(self.rows - 1);
+        (self.x, self.skipped) = (0, 0);
+    }
+
+    /// Fills the line with spaces so that it wraps, and then erases them. `text_end` is where its text ends.
+    fn force_wrap(&mut self, line: &Line, text_end: usize) {
+        let spaces = self.cols - text_end;
+        self.set_pen(Style::default());
+        // Blanks have been erased in place; the cursor is where the text ends.
+        self.out.resize(self.out.len() + spaces + 1, b' ');
+        self.wrapped(Color::DEFAULT);
+        if spaces > 0 && self.rows > 1 {
+            self.raw(b"\x1b[A");
+            self.sequence(&[text_end + 1], b'G');
+            self.sequence(&[spaces], b'X');
+            self.colored_blanks(line, text_end);
+            self.set_pen(Style::default());
+            self.raw(b"\x1b[B");
+        }
+        self.raw(b"\r\x1b[X");
+    }
+
+    /// Erases the blanks behind the text again where they have a background.
+    fn colored_blanks(&mut self, line: &Line, text_end: usize) {
+        let (mut style, mut column) = (Style::default(), 0);
+        for part in line.parts() {
+            match part {
+                Part::Style(next) => style = next,
+                Part::Text(text) => {
+                    column += text.chars().map(|character| usize::from(width(character))).sum::<usize>();
+                }
+                Part::Alone(_) => column += 1,
+                Part::Blanks(count) => {
+                    if column >= text_end && style.background != Color::DEFAULT {
+                        self.sequence(&[column + 1], b'G');
+                        self.set_pen(style.erased());
+                        self.sequence(&[count], b'X');
+                    }
+                    column += count;
+                }
+            }
+        }
+    }
+}
+
+/// Returns the look of the first character of a line that begins with one, and whether it is wide.
+fn first_text(line: &Line) -> Option<(Style, bool)> {
+    let mut style = Style::default();
+    for part in line.parts() {
+        match part {
+            Part::Style(next) => style = next,
+            Part::Text(text) => {
+                return text.chars().next().map(|first| (style, width(first) == 2));
+            }
+            Part::Blanks(_) | Part::Alone(_) => return None,
+        }
+    }
+    None
+}
+
+/// Returns the look of the last column when it is blank.
+fn last_blank(line: &Line, cols: usize) -> Option<Style> {
+    if line.length() < cols {
+        return Some(Style::default());
+    }
+    let (mut style, mut blank) = (Style::default(), None);
+    for part in line.parts() {
+        match part {
+            Part::Style(next) => style = next,
+            Part::Blanks(_) => blank = Some(style),
+            Part::Text(_) | Part::Alone(_) => blank = None,
+        }
+    }
+    blank
+}
