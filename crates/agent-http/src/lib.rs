@@ -43,4 +43,4 @@ pub use serve::{Config, Listener, Observer, Peer, PeerAddress, Server, Trust};
 pub use streaming::Streaming;
 pub use token::{Token, TokenError};
 pub use waiting::Waiting;
-pub use websocket::{Close, Closed, Message, Upgrade, WebSocket};
+pub use websocket::{Awaited, Close, Closed, Message, Ready, Upgrade, WebSocket};
