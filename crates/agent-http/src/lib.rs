@@ -2,8 +2,8 @@
 //! for.
 //!
 //! [`Server`] serves a router over any byte stream with limits and a drain. [`Query`], [`Body`] and
-//! [`Chat`] read a request, [`Reply`] and [`Failure`] answer it; [`Upgrade`] and [`EventStream`]
-//! answer with a stream, and [`Waiting`] lets a request wait without being in others' way.
+//! [`Chat`] read a request, [`Reply`] and [`Failure`] answer it; [`Upgrade`], [`EventStream`] and
+//! [`Tunnel`] answer with a stream, and [`Waiting`] lets a request wait without being in others' way.
 //!
 //! ```
 //! use agent_api::{StatPathRequest, ResolvePathResponse};
@@ -28,6 +28,7 @@ mod request_id;
 mod serve;
 mod streaming;
 mod token;
+mod tunnel;
 mod unread;
 mod waiting;
 mod websocket;
@@ -42,5 +43,6 @@ pub use query::{Query, QueryError};
 pub use serve::{Config, Listener, Observer, Peer, PeerAddress, Server, Trust};
 pub use streaming::Streaming;
 pub use token::{Token, TokenError};
+pub use tunnel::{Tunnel, TunnelError, TunnelReader, TunnelStream, TunnelWriter};
 pub use waiting::Waiting;
 pub use websocket::{Awaited, Close, Closed, Message, Ready, Upgrade, WebSocket};

@@ -123,7 +123,6 @@ impl Drop for InFlight {
 }
 
 /// A stream that reports what it reads.
-#[derive(Debug)]
 pub(crate) struct Watched<S> {
     inner: S,
     activity: Activity,
@@ -132,6 +131,10 @@ pub(crate) struct Watched<S> {
 impl<S> Watched<S> {
     pub(crate) fn new(inner: S, activity: Activity) -> Self {
         Self { inner, activity }
+    }
+
+    pub(crate) fn into_inner(self) -> S {
+        self.inner
     }
 }
 

@@ -11,29 +11,23 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::OwnedSemaphorePermit,
-    time::Instant,
-};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Config, Link, Observer, Peer, Shared,
+    Config, Link, Observer, Peer, Shared, Transport,
     activity::{Activity, Watched},
     requests::OpenBody,
 };
 use crate::unread::DrainedBody;
 
 /// Serves a stream on the server's tasks; `slot` is its place among the listener's connections.
-pub(super) fn spawn<S>(
+pub(super) fn spawn(
     shared: &Arc<Shared>,
-    stream: S,
+    stream: Transport,
     peer: Peer,
     slot: Option<OwnedSemaphorePermit>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) {
     let counted = Counted::new(Arc::clone(&shared.app.observer), peer.listener);
     let held = Held { _counted: counted, _slot: slot };
     let link = Link { held: Some(Arc::new(held)), cut: CancellationToken::new() };
@@ -52,10 +46,7 @@ pub(crate) struct Held {
     _slot: Option<OwnedSemaphorePermit>,
 }
 
-async fn serve<S>(shared: Arc<Shared>, stream: S, peer: Peer, link: Link)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn serve(shared: Arc<Shared>, stream: Transport, peer: Peer, link: Link) {
     let (close, abort, cut) = (shared.close.clone(), shared.abort.clone(), link.cut);
     let held = link.held;
     let config = shared.config;

@@ -7,11 +7,11 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    net::{TcpListener, UnixListener},
     sync::Semaphore,
 };
 
-use super::{Peer, PeerAddress, Shared, Trust, connection};
+use super::{Peer, PeerAddress, Shared, Transport, Trust, connection};
 
 /// Pause after an accept that failed for want of descriptors or memory, which would fail again at
 /// once.
@@ -27,11 +27,6 @@ pub struct Listener {
 enum Socket {
     Tcp { listener: TcpListener, trust: Trust, is_loopback: bool },
     Unix { listener: UnixListener, own_uid: u32 },
-}
-
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
 }
 
 impl Listener {
@@ -50,7 +45,7 @@ impl Listener {
         Self { socket: Socket::Unix { listener, own_uid } }
     }
 
-    async fn accept(&self) -> io::Result<(Stream, Peer)> {
+    async fn accept(&self) -> io::Result<(Transport, Peer)> {
         match &self.socket {
             Socket::Tcp { listener, trust, is_loopback } => {
                 let (stream, address) = listener.accept().await?;
@@ -58,7 +53,8 @@ impl Listener {
                 stream.set_nodelay(true)?;
                 let (trust, is_loopback) = (*trust, *is_loopback);
                 let address = PeerAddress::Tcp(address);
-                Ok((Stream::Tcp(stream), Peer { listener: "tcp", address, trust, is_loopback }))
+                let peer = Peer { listener: "tcp", address, trust, is_loopback };
+                Ok((Transport::Tcp(stream), peer))
             }
             Socket::Unix { listener, own_uid } => {
                 let (stream, _) = listener.accept().await?;
@@ -67,7 +63,7 @@ impl Listener {
                     if uid == *own_uid || uid == 0 { Trust::Granted } else { Trust::Refused };
                 let address = PeerAddress::Unix { uid };
                 let peer = Peer { listener: "unix", address, trust, is_loopback: false };
-                Ok((Stream::Unix(stream), peer))
+                Ok((Transport::Unix(stream), peer))
             }
         }
     }
@@ -86,12 +82,7 @@ pub(super) async fn accept_loop(listener: Listener, server: Weak<Shared>) {
             let accepted = listener.accept().await;
             let Some(server) = server.upgrade() else { return };
             match accepted {
-                Ok((Stream::Tcp(stream), peer)) => {
-                    connection::spawn(&server, stream, peer, Some(slot));
-                }
-                Ok((Stream::Unix(stream), peer)) => {
-                    connection::spawn(&server, stream, peer, Some(slot));
-                }
+                Ok((stream, peer)) => connection::spawn(&server, stream, peer, Some(slot)),
                 Err(error) => {
                     drop(server);
                     pause_after(&error).await;

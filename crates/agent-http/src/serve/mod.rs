@@ -14,6 +14,7 @@ mod listener;
 mod peer;
 mod requests;
 mod streams;
+mod transport;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,11 +28,13 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-pub(crate) use activity::InFlight;
+pub(crate) use activity::{InFlight, Watched};
+pub(crate) use connection::Held;
 pub use listener::Listener;
 pub use peer::{Peer, PeerAddress, Trust};
 pub(crate) use requests::Requests;
 pub(crate) use streams::{END_TIMEOUT, Link, OpenStream, StreamHost, Streams};
+pub(crate) use transport::{Reader, Transport, Writer};
 
 use crate::{Access, app::App};
 
@@ -153,7 +156,7 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        connection::spawn(&self.shared, stream, peer, None);
+        connection::spawn(&self.shared, Transport::Other(Box::new(stream)), peer, None);
     }
 
     /// Closes the listeners and ends the streams; from now on a new request is answered 503 and its
