@@ -19,6 +19,8 @@ use agent_files::Files;
 use agent_git::Git;
 use agent_http::{Access, Listener, Peer, Server, Trust};
 use agent_proc::Processes;
+use agent_ssh::Ssh;
+use agent_term::Terminals;
 use parking_lot::Mutex;
 use tokio::{io::DuplexStream, task::spawn_blocking, time::timeout};
 use tracing::{info, warn};
@@ -115,6 +117,7 @@ impl Agent {
             allowed_origins: config.allowed_origins.clone(),
         };
         let observer = Arc::new(services.metrics.clone());
+        services.ssh.prepare().await?;
         let server = Server::new(api::router(&services), access, config.http, observer);
         let mut info = AgentInfo {
             pid: std::process::id(),
@@ -125,7 +128,7 @@ impl Agent {
         };
         services.connect();
         services.lifecycles.record(Event::Listening);
-        let sockets = listen(&server, listeners, &mut info)?;
+        let sockets = listen(&server, &services.ssh, listeners, &mut info)?;
         if let Err(error) = state.publish(&info) {
             let error = agent_api::io_text(&error);
             warn!(error, "cannot write run/agentd.json");
@@ -172,6 +175,16 @@ impl Agent {
     /// The agent's repositories, as its routes serve them.
     pub fn git(&self) -> &Git {
         &self.services.git
+    }
+
+    /// The agent's SSH server, as its listeners serve it.
+    pub fn ssh(&self) -> &Ssh {
+        &self.services.ssh
+    }
+
+    /// The agent's terminals, as its routes serve them.
+    pub fn terminals(&self) -> &Terminals {
+        &self.services.terminals
     }
 
     /// The agent's diagnostics.
@@ -226,7 +239,8 @@ impl Agent {
         self.unlink_sockets();
         self.services.scripts.end_cron();
         info!("shutting down");
-        let is_drained = self.drain_requests().await;
+        // Beside the requests: both have their own times.
+        let (is_drained, ()) = tokio::join!(self.drain_requests(), self.services.disconnect());
         if !is_drained {
             self.server.shutdown(Duration::ZERO).await;
         }
@@ -296,6 +310,7 @@ async fn read_secrets(config: &Config) -> Secrets {
 /// Serves every listener, and notes where they are.
 fn listen(
     server: &Server,
+    ssh: &Ssh,
     listeners: Listeners,
     info: &mut AgentInfo,
 ) -> Result<Vec<SocketFile>, StartError> {
@@ -309,6 +324,16 @@ fn listen(
     for (listener, file) in listeners.unix {
         info.http_unix.push(file.path().to_string_lossy().into_owned());
         server.listen(Listener::unix(listener, own_uid));
+        sockets.push(file);
+    }
+    for listener in listeners.ssh {
+        let address = listener.local_addr().map_err(StartError::Process)?;
+        info.ssh.push(address.to_string());
+        ssh.listen_tcp(listener);
+    }
+    for (listener, file) in listeners.ssh_unix {
+        info.ssh_unix.push(file.path().to_string_lossy().into_owned());
+        ssh.listen_unix(listener);
         sockets.push(file);
     }
     Ok(sockets)

@@ -16,7 +16,8 @@ pub(crate) fn router(services: &Services) -> Router {
         .merge(lifecycle::http::routes(services.lifecycles.clone()))
         .merge(agent_files::http::routes(services.files.clone()))
         .merge(agent_proc::http::routes(services.processes.clone()))
-        .merge(agent_git::http::routes(services.git.clone()));
+        .merge(agent_git::http::routes(services.git.clone()))
+        .merge(agent_term::http::routes(services.terminals.clone()));
     Router::new()
         .nest(API_PREFIX, api)
         .merge(lifecycle::http::public_routes())

@@ -10,6 +10,8 @@ use agent_exec::{Launcher, Priority};
 use agent_files::Files;
 use agent_git::Git;
 use agent_proc::Processes;
+use agent_ssh::Ssh;
+use agent_term::Terminals;
 use tokio::{runtime::Handle, task::spawn_blocking};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -19,7 +21,7 @@ use crate::{
     debug::Diagnostics,
     lifecycle::{Event, Lifecycles, Outcome},
     logs::Logs,
-    metrics::Metrics,
+    metrics::{Metrics, Sources},
     scripts::Scripts,
     secrets::Secrets,
     session::Sessions,
@@ -36,6 +38,8 @@ pub(crate) struct Services {
     pub(crate) launcher: Launcher,
     pub(crate) processes: Processes,
     pub(crate) git: Git,
+    pub(crate) ssh: Ssh,
+    pub(crate) terminals: Terminals,
     pub(crate) scripts: Scripts,
     /// Nothing more is told from one capability to another.
     told: CancellationToken,
@@ -56,8 +60,17 @@ impl Services {
         let processes =
             Processes::new(processes(config), launcher.clone(), Arc::new(sessions.clone()));
         let git = Git::new(git(config), launcher.clone());
-        let metrics =
-            Metrics::new(lifecycles.clone(), logs.clone(), processes.clone(), git.clone());
+        let ssh = Ssh::new(ssh(config), launcher.clone(), Arc::new(sessions.clone()));
+        let terminals =
+            Terminals::new(terminals(config), launcher.clone(), Arc::new(sessions.clone()));
+        let metrics = Metrics::new(Sources {
+            lifecycles: lifecycles.clone(),
+            logs: logs.clone(),
+            processes: processes.clone(),
+            git: git.clone(),
+            ssh: ssh.clone(),
+            terminals: terminals.clone(),
+        });
         let (runs, counts) = (lifecycles.script_runs().clone(), metrics.scripts().clone());
         Self {
             debug: Diagnostics::new(config, logs.clone()),
@@ -70,6 +83,8 @@ impl Services {
             launcher,
             processes,
             git,
+            ssh,
+            terminals,
             metrics,
             lifecycles,
             told: CancellationToken::new(),
@@ -118,9 +133,15 @@ impl Services {
         tokio::join!(tellers, self.git.shutdown(), self.scripts.shutdown(), self.tasks.wait());
     }
 
+    /// Ends what people are connected to: their sessions and terminals, and what runs in them.
+    pub(crate) async fn disconnect(&self) {
+        tokio::join!(self.ssh.shutdown(), self.terminals.shutdown());
+    }
+
     /// Kills what is left of every tree that the agent started.
     pub(crate) async fn cut(&self) {
-        tokio::join!(self.processes.kill_all(), self.scripts.cut());
+        self.terminals.kill_all();
+        tokio::join!(self.processes.kill_all(), self.ssh.kill_all(), self.scripts.cut());
     }
 
     /// Begins to kill what is left, where nobody can wait for it.
@@ -155,6 +176,20 @@ fn processes(config: &Config) -> agent_proc::Config {
         max_tombstones: settings.max_tombstones,
         ..agent_proc::Config::new(&config.state_dir, &config.home)
     }
+}
+
+fn ssh(config: &Config) -> agent_ssh::Config {
+    agent_ssh::Config {
+        state_dir: config.state_dir.clone(),
+        version: crate::VERSION.to_owned(),
+        authorized_keys: config.authorized_keys(),
+        ..config.ssh.clone()
+    }
+}
+
+fn terminals(config: &Config) -> agent_term::Config {
+    let path = config.inherited.0.get(OsStr::new("PATH")).cloned().unwrap_or_default();
+    agent_term::Config { state_dir: config.state_dir.clone(), path, ..config.terminals.clone() }
 }
 
 fn git(config: &Config) -> agent_git::Config {

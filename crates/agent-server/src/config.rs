@@ -107,6 +107,8 @@ pub struct Config {
     pub authorized_keys: Option<PathBuf>,
     /// The SSH server; its directory, its version and its file of keys are laid over by the agent's.
     pub ssh: agent_ssh::Config,
+    /// Limits of terminals; the directory and the search path are laid over by the agent's.
+    pub terminals: agent_term::Config,
 }
 
 /// Who is served over TCP.
@@ -145,6 +147,7 @@ impl Config {
             ssh_unix: Vec::new(),
             authorized_keys: None,
             ssh: agent_ssh::Config::new(&state_dir, &home),
+            terminals: agent_term::Config::new(&state_dir),
             config_file: None,
             state_dir,
             listen: Vec::new(),

@@ -87,6 +87,9 @@ pub enum StartError {
         /// What is there.
         what: &'static str,
     },
+    /// The SSH server does not start.
+    #[error(transparent)]
+    Ssh(#[from] agent_ssh::StartError),
     /// Something that the process needs is not to be had: threads, signals.
     #[error("cannot set up the process")]
     Process(#[source] io::Error),

@@ -29,6 +29,8 @@ const SOCKET_NAME: &str = "agentd.sock";
 pub(crate) struct Listeners {
     pub(crate) tcp: Vec<TcpListener>,
     pub(crate) unix: Vec<(UnixListener, SocketFile)>,
+    pub(crate) ssh: Vec<TcpListener>,
+    pub(crate) ssh_unix: Vec<(UnixListener, SocketFile)>,
 }
 
 /// The file of a Unix socket; dropping removes it if it is still the same.
@@ -41,25 +43,36 @@ pub(crate) struct SocketFile {
 impl Listeners {
     /// Binds what is configured, or the defaults when nothing is; on failure none stays.
     pub(crate) fn bind(config: &Config, run_dir: &Path) -> Result<Self, StartError> {
-        if config.listen.is_empty() && config.listen_unix.is_empty() {
+        let (tcp, unix) = if config.listen.is_empty() && config.listen_unix.is_empty() {
             let path = default_socket(run_dir, config.runtime_dir.as_deref());
-            let tcp = bind_tcp(Config::DEFAULT_ADDRESS).or_else(|error| {
-                let free = SocketAddr::new(Config::DEFAULT_ADDRESS.ip(), 0);
-                if error.kind() == ErrorKind::AddrInUse { bind_tcp(free) } else { Err(error) }
-            });
-            let tcp = tcp.map_err(|source| StartError::Listen {
-                address: Config::DEFAULT_ADDRESS,
-                source,
-            })?;
-            return Ok(Self { tcp: vec![tcp], unix: vec![bind_unix(&path)?] });
-        }
-        let bind = |address: &SocketAddr| {
-            bind_tcp(*address).map_err(|source| StartError::Listen { address: *address, source })
+            (vec![bind_default()?], vec![bind_unix(&path)?])
+        } else {
+            (bind_all(&config.listen)?, bind_all_unix(&config.listen_unix)?)
         };
-        let tcp = config.listen.iter().map(bind).collect::<Result<_, _>>()?;
-        let unix = config.listen_unix.iter().map(|path| bind_unix(path));
-        Ok(Self { tcp, unix: unix.collect::<Result<_, _>>()? })
+        let (ssh, ssh_unix) = (bind_all(&config.ssh_listen)?, bind_all_unix(&config.ssh_unix)?);
+        Ok(Self { tcp, unix, ssh, ssh_unix })
     }
+}
+
+/// Binds the usual address, or a free port when that is taken.
+fn bind_default() -> Result<TcpListener, StartError> {
+    let address = Config::DEFAULT_ADDRESS;
+    let tcp = bind_tcp(address).or_else(|error| {
+        let free = SocketAddr::new(address.ip(), 0);
+        if error.kind() == ErrorKind::AddrInUse { bind_tcp(free) } else { Err(error) }
+    });
+    tcp.map_err(|source| StartError::Listen { address, source })
+}
+
+fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
+    let bind = |address: &SocketAddr| {
+        bind_tcp(*address).map_err(|source| StartError::Listen { address: *address, source })
+    };
+    addresses.iter().map(bind).collect()
+}
+
+fn bind_all_unix(paths: &[PathBuf]) -> Result<Vec<(UnixListener, SocketFile)>, StartError> {
+    paths.iter().map(|path| bind_unix(path)).collect()
 }
 
 fn default_socket(run_dir: &Path, runtime_dir: Option<&Path>) -> PathBuf {

@@ -6,6 +6,8 @@ mod git;
 pub(crate) mod http;
 mod processes;
 mod scripts;
+mod ssh;
+mod terminals;
 
 use std::{
     fmt,
@@ -16,6 +18,8 @@ use std::{
 use agent_git::Git;
 use agent_http::Observer;
 use agent_proc::Processes;
+use agent_ssh::Ssh;
+use agent_term::Terminals;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
@@ -32,6 +36,8 @@ use prometheus_client::{
 use git::GitCollector;
 use processes::ProcessesCollector;
 pub(crate) use scripts::ScriptMetrics;
+use ssh::SshCollector;
+use terminals::TerminalsCollector;
 
 use crate::{
     lifecycle::{Lifecycles, STATES},
@@ -43,6 +49,16 @@ use crate::{
 #[derive(Clone)]
 pub struct Metrics {
     shared: Arc<Shared>,
+}
+
+/// What is asked when metrics are wanted.
+pub(crate) struct Sources {
+    pub(crate) lifecycles: Lifecycles,
+    pub(crate) logs: Logs,
+    pub(crate) processes: Processes,
+    pub(crate) git: Git,
+    pub(crate) ssh: Ssh,
+    pub(crate) terminals: Terminals,
 }
 
 struct Shared {
@@ -76,7 +92,8 @@ const REQUEST_SECONDS: [f64; 14] =
 
 impl Metrics {
     /// Counts for an agent that starts now.
-    pub fn new(lifecycles: Lifecycles, logs: Logs, processes: Processes, git: Git) -> Self {
+    pub(crate) fn new(sources: Sources) -> Self {
+        let Sources { lifecycles, logs, processes, git, ssh, terminals } = sources;
         let mut registry = Registry::default();
         let requests = Family::default();
         registry.register("agent_http_requests", "Requests answered", Family::clone(&requests));
@@ -105,6 +122,8 @@ impl Metrics {
         registry.register_collector(Box::new(ProcessCollector));
         registry.register_collector(Box::new(ProcessesCollector::new(processes)));
         registry.register_collector(Box::new(GitCollector::new(git)));
+        registry.register_collector(Box::new(SshCollector::new(ssh)));
+        registry.register_collector(Box::new(TerminalsCollector::new(terminals)));
         let scripts = ScriptMetrics::default();
         scripts.register(&mut registry);
         let shared = Shared { registry, requests, request_seconds, connections, streams, scripts };

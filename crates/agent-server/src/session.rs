@@ -29,6 +29,7 @@ struct Shared {
     shell: PathBuf,
     directory: Option<PathBuf>,
     home: PathBuf,
+    account: String,
     bin_dir: PathBuf,
 }
 
@@ -36,12 +37,15 @@ impl Sessions {
     /// Sessions of a configuration, with the variables that its secrets give.
     pub(crate) fn new(config: &Config, secrets: &[(String, OsString)]) -> Self {
         let bin_dir = config.state_dir.join("bin");
+        // An account without a name is known by its number.
+        let number = || rustix::process::geteuid().as_raw().to_string();
         Self {
             shared: Arc::new(Shared {
                 layers: Layers::new(config, secrets, &bin_dir),
                 shell: config.shell.clone(),
                 directory: config.directory.clone(),
                 home: config.home.clone(),
+                account: config.user.clone().unwrap_or_else(number),
                 bin_dir,
             }),
         }
@@ -69,6 +73,42 @@ impl Sessions {
 impl SessionEnvironment for Sessions {
     fn session(&self, account: Option<&Account>) -> Environment {
         self.shared.layers.session(account)
+    }
+}
+
+impl agent_ssh::Workspace for Sessions {
+    fn environment(&self, client: &[(OsString, OsString)]) -> Environment {
+        self.shared.layers.session_of(client, None)
+    }
+
+    fn working_directory(&self) -> PathBuf {
+        self.working_directory()
+    }
+
+    fn shell(&self) -> &Path {
+        &self.shared.shell
+    }
+
+    fn home(&self) -> &Path {
+        &self.shared.home
+    }
+
+    fn account(&self) -> &str {
+        &self.shared.account
+    }
+}
+
+impl agent_term::Workspace for Sessions {
+    fn environment(&self) -> Environment {
+        self.shared.layers.session(None)
+    }
+
+    fn working_directory(&self) -> PathBuf {
+        self.working_directory()
+    }
+
+    fn shell(&self) -> &Path {
+        &self.shared.shell
     }
 }
 

@@ -4,6 +4,7 @@
 mod general;
 mod processes;
 mod ssh;
+mod terminals;
 
 use std::time::Duration;
 
@@ -147,7 +148,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Every setting, those of one section beside each other.
 pub(super) fn settings() -> impl Iterator<Item = &'static Setting> {
-    [general::ROWS, processes::ROWS, ssh::ROWS].into_iter().flatten()
+    [general::ROWS, processes::ROWS, ssh::ROWS, terminals::ROWS].into_iter().flatten()
 }
 
 /// Gives a configuration the defaults that do not depend on the machine.

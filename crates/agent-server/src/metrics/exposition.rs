@@ -16,16 +16,16 @@ pub(super) fn encode(registry: &Registry) -> String {
 /// OpenMetrics names the family without it, and a reader of 0.0.4 would take family and samples
 /// for two different metrics.
 fn to_prometheus(open_metrics: &str) -> String {
-    let lines: Vec<&str> = open_metrics.lines().collect();
-    let counters: Vec<&str> = lines
-        .iter()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-        .collect();
     let mut text = String::with_capacity(open_metrics.len() + 256);
-    for line in lines {
+    let mut lines = open_metrics.lines().peekable();
+    while let Some(line) = lines.next() {
+        // The type is said after the help, and a gauge may have the name of a counter's family.
+        let typed = if line.starts_with("# HELP ") { lines.peek().copied() } else { Some(line) };
+        let is_counter =
+            typed.is_some_and(|line| line.starts_with("# TYPE ") && line.ends_with(" counter"));
         let head = ["# HELP ", "# TYPE "].iter().find_map(|kind| {
             let (name, rest) = line.strip_prefix(kind)?.split_once(' ')?;
-            counters.contains(&name).then(|| format!("{kind}{name}_total {rest}\n"))
+            is_counter.then(|| format!("{kind}{name}_total {rest}\n"))
         });
         match head {
             Some(head) => text.push_str(&head),
@@ -42,9 +42,11 @@ mod tests {
     #[test]
     fn a_counter_is_named_like_its_samples() {
         let open_metrics = "# HELP a Help.\n# TYPE a counter\na_total{x=\"1\"} 2\n\
-                            # HELP ab Help a.\n# TYPE ab gauge\nab 1\n";
+                            # HELP ab Help a.\n# TYPE ab gauge\nab 1\n\
+                            # HELP a Now.\n# TYPE a gauge\na 3\n";
         let expected = "# HELP a_total Help.\n# TYPE a_total counter\na_total{x=\"1\"} 2\n\
-                        # HELP ab Help a.\n# TYPE ab gauge\nab 1\n";
+                        # HELP ab Help a.\n# TYPE ab gauge\nab 1\n\
+                        # HELP a Now.\n# TYPE a gauge\na 3\n";
         assert_eq!(to_prometheus(open_metrics), expected);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  1 agentd's own, without what is private to it
+//!  2 client        what it sends
 //!  3 account       USER, LOGNAME, SHELL, HOME
 //!  4 agent         WORKSPACE_*
 //!  5 [env]
@@ -10,7 +11,7 @@
 //!  8 search path   STATE_DIR/bin in front of PATH
 //! ```
 //!
-//! Layers 2 and 9 are the connection's, and whoever has one lays them.
+//! Layer 9 is the connection's, and whoever has one lays it.
 
 use std::{
     collections::BTreeMap,
@@ -69,7 +70,17 @@ impl Layers {
 
     /// The environment of a session of an account, or of agentd's own.
     pub(crate) fn session(&self, account: Option<&Account>) -> Environment {
+        self.session_of(&[], account)
+    }
+
+    /// The same with layer 2: variables of a client, of which the last of a name counts.
+    pub(crate) fn session_of(
+        &self,
+        client: &[(OsString, OsString)],
+        account: Option<&Account>,
+    ) -> Environment {
         let mut env = self.inherited.clone();
+        env.extend(client.iter().cloned());
         self.lay_account(&mut env, account);
         env.extend(self.configured.clone());
         self.lay_path(&mut env);

@@ -157,3 +157,18 @@ fn values_are_not_shown() {
     let shown = format!("{layers:?}");
     assert!(shown.contains('C') && !shown.contains("veiled"), "{shown}");
 }
+
+#[test]
+fn a_client_s_variables_lie_over_agentd_s_and_below_the_account_s() {
+    let mut config = config(&[("LANG", "C"), ("A", "own")]);
+    config.user = Some("me".into());
+    config.env.0.insert("B".into(), "configured".into());
+    let client =
+        [("LANG", "de_DE.UTF-8"), ("USER", "other"), ("B", "client"), ("X", "1"), ("X", "2")];
+    let client: Vec<_> =
+        client.iter().map(|(n, v)| (OsString::from(n), OsString::from(v))).collect();
+    let env = Layers::new(&config, &[], Path::new("/state/bin")).session_of(&client, None);
+    let expected =
+        [("LANG", "de_DE.UTF-8"), ("A", "own"), ("USER", "me"), ("B", "configured"), ("X", "2")];
+    check(&env, &expected.map(|(name, value)| (name, Some(value))));
+}
