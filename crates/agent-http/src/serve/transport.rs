@@ -71,7 +71,7 @@ impl Transport {
 
 impl Reader<'_> {
     /// Waits until the system reports an error of the socket, without reading.
-    pub(crate) async fn broken(&self) {
+    pub(crate) async fn broken(&mut self) {
         let reported = match self {
             Self::Tcp(half) => half.ready(Interest::ERROR).await,
             Self::Unix(half) => half.ready(Interest::ERROR).await,

@@ -88,7 +88,7 @@ impl TunnelReader<'_> {
     /// Waits until the connection is broken, without reading; an end of the client's data is none.
     ///
     /// Only sockets tell; for other streams it waits for ever.
-    pub async fn broken(&self) {
+    pub async fn broken(&mut self) {
         self.inner.broken().await;
     }
 }
