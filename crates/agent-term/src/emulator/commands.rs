@@ -20,7 +20,8 @@ impl Terminal {
             [] => rest,
             _ => return,
         };
-        let Some(number) = std::str::from_utf8(number).ok().and_then(|number| number.parse::<u32>().ok())
+        let Some(number) =
+            std::str::from_utf8(number).ok().and_then(|number| number.parse::<u32>().ok())
         else {
             return;
         };
@@ -74,7 +75,8 @@ impl Terminal {
 
     fn reset_palette(&mut self, text: &str) {
         if text.is_empty() {
-            let slots: Vec<_> = self.palette.range(..SPECIAL.start).map(|(slot, _)| *slot).collect();
+            let slots: Vec<_> =
+                self.palette.range(..SPECIAL.start).map(|(slot, _)| *slot).collect();
             slots.into_iter().for_each(|slot| self.note_color(slot, None));
         }
         text.split(';').filter_map(|index| index.parse::<u8>().ok()).for_each(|index| {
@@ -90,12 +92,15 @@ impl Terminal {
 
 /// Tells whether a text is a color (XParseColor), not a question or something that could be anything.
 fn is_color(text: &str) -> bool {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.'));
+    let is_plain =
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.'));
     text.len() <= MAX_COLOR
         && match text.split_once(':') {
             Some((space, values)) => {
                 space.bytes().all(|byte| byte.is_ascii_alphanumeric())
-                    && values.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'/' | b'.'))
+                    && values
+                        .bytes()
+                        .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'/' | b'.'))
             }
             None => text.strip_prefix('#').map_or(is_plain && !text.is_empty(), |digits| {
                 digits.bytes().all(|byte| byte.is_ascii_hexdigit())

@@ -42,8 +42,9 @@ impl Terminal {
 
     fn erase_history(&mut self) {
         if self.alternate.is_none() {
-            // Clients keep the saved place with its text, and count anew what is above it.
-            self.main.saved.y += self.history.len() as isize;
+            // Clients do not move the saved place with the text that is left: it sinks, at most to the end.
+            let last = self.rows as isize - 1;
+            self.main.saved.y = (self.main.saved.y + self.history.len() as isize).min(last);
             self.history.take();
         }
     }
@@ -103,7 +104,11 @@ impl Terminal {
         self.edit_lines(count, |screen, y, fill| screen.delete_line(y, fill));
     }
 
-    fn edit_lines(&mut self, count: usize, edit: impl Fn(&mut super::screen::Screen, usize, Style)) {
+    fn edit_lines(
+        &mut self,
+        count: usize,
+        edit: impl Fn(&mut super::screen::Screen, usize, Style),
+    ) {
         self.restrict();
         let fill = self.fill();
         let screen = self.screen();

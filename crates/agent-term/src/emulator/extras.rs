@@ -88,7 +88,9 @@ impl Extras {
             return 0;
         }
         let bytes = extra.link.as_ref().map_or(0, |link| {
-            allocated(link.id.len()) + allocated(link.target.len()) + allocated(size_of::<Link>() + 16)
+            allocated(link.id.len())
+                + allocated(link.target.len())
+                + allocated(size_of::<Link>() + 16)
         });
         self.extras.insert(extra, bytes).unwrap_or(0) as u16
     }
@@ -198,7 +200,8 @@ impl<T: Clone + Eq + Hash> Table<T> {
         if self.index.len() == self.most {
             return None;
         }
-        self.index.insert(value.clone(), self.free.last().copied().unwrap_or(self.values.len() as u32));
+        self.index
+            .insert(value.clone(), self.free.last().copied().unwrap_or(self.values.len() as u32));
         self.bytes += bytes;
         match self.free.pop() {
             Some(number) => {

@@ -49,7 +49,8 @@ impl Line {
     pub(crate) fn pack(row: &Row, extras: &Extras, buffer: &mut Vec<u8>) -> Self {
         buffer.clear();
         let length = row.length();
-        let mut packer = Packer { data: buffer, style: Style::default(), blanks: 0, has_extras: false };
+        let mut packer =
+            Packer { data: buffer, style: Style::default(), blanks: 0, has_extras: false };
         let mut cells = row.cells[..length].iter().peekable();
         while let Some(cell) = cells.next() {
             // Halves of wide characters come in pairs; one that is alone shows nothing.

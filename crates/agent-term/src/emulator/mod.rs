@@ -100,6 +100,11 @@ impl Emulator {
         bytes
     }
 
+    #[cfg(test)]
+    pub(crate) fn terminal(&self) -> &Terminal {
+        &self.terminal
+    }
+
     /// The title, at most 256 characters; empty when there is none.
     pub(crate) fn title(&self) -> &str {
         self.terminal.title.as_deref().unwrap_or_default()

@@ -258,7 +258,9 @@ impl Parser {
             State::Ground => to.control(byte),
             State::Osc => self.osc(byte, to),
             State::Ignored => self.keep(&[byte]),
-            State::DcsEntry | State::DcsParam | State::DcsIntermediate | State::DcsIgnore => self.dcs(byte),
+            State::DcsEntry | State::DcsParam | State::DcsIntermediate | State::DcsIgnore => {
+                self.dcs(byte)
+            }
             State::DcsString if byte == 0x7f => {}
             State::DcsString => self.keep(&[byte]),
             _ if byte < 0x20 => to.control(byte),
@@ -355,7 +357,8 @@ impl Parser {
     }
 
     fn finish_osc(&mut self, is_good: bool, to: &mut impl Actions) {
-        let (pending, start, is_whole) = (std::mem::take(&mut self.pending), self.text, !self.is_cut);
+        let (pending, start, is_whole) =
+            (std::mem::take(&mut self.pending), self.text, !self.is_cut);
         self.leave();
         to.separate();
         if is_good {
@@ -365,7 +368,8 @@ impl Parser {
     }
 
     fn finish_dcs(&mut self, is_good: bool, to: &mut impl Actions) {
-        let (pending, start, is_whole) = (std::mem::take(&mut self.pending), self.text, !self.is_cut);
+        let (pending, start, is_whole) =
+            (std::mem::take(&mut self.pending), self.text, !self.is_cut);
         self.leave();
         to.separate();
         if let (true, true, Some(collected)) =

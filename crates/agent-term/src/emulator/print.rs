@@ -6,13 +6,17 @@ use super::row::Row;
 use super::terminal::Terminal;
 use super::width::width;
 
+/// A character is repeated at most as often as fills the screen, or so often on a small one: a few bytes must not
+/// keep the terminal busy.
+const MAX_REPEAT: usize = 4096;
+
 impl Terminal {
     /// Prints ASCII. The common case writes whole parts of a line at once.
     pub(crate) fn print_text(&mut self, text: &[u8]) {
         if self.charsets.current != Charset::ASCII || self.modes.insert || !self.modes.autowrap {
             return text.iter().for_each(|byte| self.print_char(char::from(*byte)));
         }
-        let (pen, cols) = (self.pen, self.cols);
+        let (pen, cols) = (self.ink(), self.cols);
         let mut rest = text;
         while !rest.is_empty() {
             if self.screen().x >= cols {
@@ -42,19 +46,19 @@ impl Terminal {
             return self.join(character);
         }
         let wide = usize::from(columns);
-        let (pen, cols, is_insert) = (self.pen, self.cols, self.modes.insert);
+        let (pen, cols, is_insert) = (self.ink(), self.cols, self.modes.insert);
         let screen = self.screen();
         let x = screen.x.min(cols);
         free_left(screen.row(), x, pen);
         if x + wide > cols {
             if !self.modes.autowrap {
                 self.screen().x = cols - 1;
-                free_left(self.screen().row(), cols - 1, pen);
                 if columns == 2 {
                     // Half of it has no place, and a mark that follows has nothing to join.
                     self.joins = 0;
                     return;
                 }
+                free_left(self.screen().row(), cols - 1, pen);
             } else {
                 if x < cols {
                     self.screen().row().cells[x..].fill(Cell::blank(pen));
@@ -80,6 +84,14 @@ impl Terminal {
         let end = x + wide.max(1);
         free_right(row, end, pen);
         screen.x = end;
+    }
+
+    /// The pen as cells keep it: the color of an underline is nothing without one.
+    pub(crate) fn ink(&self) -> Style {
+        let is_shown = self.pen.extra == 0
+            || self.pen.flags.underline() > 0
+            || self.extras.extra(self.pen.extra).link.is_some();
+        if is_shown { self.pen } else { Style { extra: 0, ..self.pen } }
     }
 
     /// Goes on at the beginning of the next line.
@@ -115,7 +127,8 @@ impl Terminal {
     pub(crate) fn repeat(&mut self, count: usize) {
         let (cols, joined) = (self.cols, self.joined);
         let screen = self.alternate.as_mut().unwrap_or(&mut self.main);
-        let Some(x) = screen.x.checked_sub(usize::from(joined)).filter(|x| joined > 0 && *x < cols) else {
+        let Some(x) = screen.x.checked_sub(usize::from(joined)).filter(|x| joined > 0 && *x < cols)
+        else {
             return;
         };
         let text = match screen.row().cells[x].content() {
@@ -123,8 +136,7 @@ impl Terminal {
             Content::Cluster(number) => self.extras.cluster(number).to_owned(),
             Content::Blank | Content::Spacer => return,
         };
-        // As in xterm, more than a screen is not repeated.
-        for _ in 0..count.min(self.rows * cols) {
+        for _ in 0..count.min(MAX_REPEAT.max(self.rows * cols)) {
             for character in text.chars() {
                 self.print_char(character);
             }

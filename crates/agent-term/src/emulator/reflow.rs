@@ -40,7 +40,8 @@ impl Terminal {
         let (main, mut packing) = (&mut self.main, Vec::new());
         while main.height() > rows {
             let is_cut = main.y == 0
-                || main.height() > main.y + 1 && main.rows.back().is_some_and(|row| row.length() == 0);
+                || main.height() > main.y + 1
+                    && main.rows.back().is_some_and(|row| row.length() == 0);
             if is_cut {
                 main.rows.pop_back();
             } else if let Some(row) = main.rows.pop_front() {
@@ -81,8 +82,14 @@ impl Terminal {
             Place { line: top + self.main.y, x: self.main.x },
             Place { line: saved.min(lines.len() - 1), x: self.main.saved.x },
         ];
-        let mut wrapper =
-            Wrapper { old_cols, cols, extras: &mut self.extras, packing, places, lines: VecDeque::new() };
+        let mut wrapper = Wrapper {
+            old_cols,
+            cols,
+            extras: &mut self.extras,
+            packing,
+            places,
+            lines: VecDeque::new(),
+        };
         wrapper.run(lines);
         let Wrapper { places: [top, cursor, saved], mut lines, .. } = wrapper;
 
@@ -150,7 +157,8 @@ impl Wrapper<'_> {
             self.lines.extend(group);
             return;
         }
-        let rows: Vec<_> = group.iter().map(|line| line.unpack(self.old_cols, self.extras)).collect();
+        let rows: Vec<_> =
+            group.iter().map(|line| line.unpack(self.old_cols, self.extras)).collect();
         if let [row] = &rows[..]
             && row.text_length() <= self.cols
         {
@@ -162,7 +170,8 @@ impl Wrapper<'_> {
         let (cells, offsets) = join(&rows);
         let borders = borders(&cells, self.cols);
         for (index, border) in borders.windows(2).enumerate() {
-            let mut row = Row { cells: cells[border[0]..border[1]].to_vec(), is_wrapped: index > 0 };
+            let mut row =
+                Row { cells: cells[border[0]..border[1]].to_vec(), is_wrapped: index > 0 };
             row.is_wrapped |= rows[0].is_wrapped;
             row.cells.resize(self.cols, Cell::default());
             self.push(&row);
@@ -240,7 +249,8 @@ mod tests {
 
     #[test]
     fn texts_are_cut_at_the_last_column_and_never_in_a_character() {
-        let check = |text, cols, expected: &[usize]| assert_eq!(borders(&cells(text), cols), expected);
+        let check =
+            |text, cols, expected: &[usize]| assert_eq!(borders(&cells(text), cols), expected);
         check("", 3, &[0, 0]);
         check("abc", 3, &[0, 3]);
         check("abcd", 3, &[0, 3, 4]);

@@ -31,10 +31,9 @@ impl Row {
 
     /// Returns where the text ends: behind the last cell with content.
     pub(crate) fn text_length(&self) -> usize {
-        self.cells
-            .iter()
-            .rposition(|cell| cell.has_content())
-            .map_or(0, |index| (index + usize::from(self.cells[index].width())).min(self.cells.len()))
+        self.cells.iter().rposition(|cell| cell.has_content()).map_or(0, |index| {
+            (index + usize::from(self.cells[index].width())).min(self.cells.len())
+        })
     }
 
     /// Returns where everything ends: behind the last cell that is not as in a new terminal.

@@ -66,7 +66,11 @@ impl Screen {
     /// Keeps the cursor on the screen, with `origin` in the scroll region, and not behind column `last`.
     pub(crate) fn restrict(&mut self, last: usize, origin: bool) {
         self.x = self.x.min(last);
-        self.y = if origin { self.y.clamp(self.top, self.bottom) } else { self.y.min(self.height() - 1) };
+        self.y = if origin {
+            self.y.clamp(self.top, self.bottom)
+        } else {
+            self.y.min(self.height() - 1)
+        };
     }
 
     /// Moves the first line of the region away and a new one in at its end. Returns what left.
@@ -122,13 +126,13 @@ impl Screen {
 
     /// Bytes of memory behind this.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let cells: usize = self.rows.iter().map(|row| row.cells.capacity() * size_of::<Cell>()).sum();
+        let cells: usize =
+            self.rows.iter().map(|row| row.cells.capacity() * size_of::<Cell>()).sum();
         cells + self.rows.capacity() * size_of::<Row>()
     }
 
     /// Notes the numbers that the cells hold.
     pub(crate) fn note_used(&self, used: &mut Used) {
-        used.extra(self.saved.style.extra);
         for cell in self.rows.iter().flat_map(|row| &row.cells) {
             used.extra(cell.style.extra);
             if let Content::Cluster(number) = cell.content() {

@@ -46,7 +46,11 @@ impl Tabs {
 
     /// Goes on with stops at every eighth column from the last one before the border of a resized screen.
     pub(crate) fn resize(&mut self, cols: usize) {
-        let from = if self.has(cols) { cols } else { (0..cols).rev().find(|column| self.has(*column)).unwrap_or(0) };
+        let from = if self.has(cols) {
+            cols
+        } else {
+            (0..cols).rev().find(|column| self.has(*column)).unwrap_or(0)
+        };
         self.every(from, cols);
     }
 

@@ -76,7 +76,12 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    pub(crate) fn new(rows: usize, cols: usize, scrollback_lines: usize, max_memory_bytes: usize) -> Self {
+    pub(crate) fn new(
+        rows: usize,
+        cols: usize,
+        scrollback_lines: usize,
+        max_memory_bytes: usize,
+    ) -> Self {
         let main = Screen::new(rows, cols, Style::default());
         Self {
             rows,
@@ -184,7 +189,7 @@ impl Terminal {
     }
 
     pub(crate) fn save_cursor(&mut self) {
-        let (style, charset) = (self.pen, self.charsets.current);
+        let (style, charset) = (Style { extra: 0, ..self.pen }, self.charsets.current);
         let screen = self.screen();
         screen.saved.x = screen.x;
         screen.saved.y = screen.y as isize;
@@ -196,11 +201,8 @@ impl Terminal {
         let saved = screen.saved.clone();
         screen.x = saved.x;
         screen.y = saved.y.max(0) as usize;
-        // A hyperlink is no part of what is saved, but clients show it on only with a style of the same kind.
-        let link = self.extras.extra(self.pen.extra).link.clone();
-        let keeps = saved.style.flags.underline() > 0 || self.extras.extra(saved.style.extra).link.is_some();
-        self.pen = saved.style;
-        self.set_link(link.filter(|_| keeps));
+        // Hyperlink and color of underlines are no part of what is saved.
+        self.pen = Style { extra: self.pen.extra, ..saved.style };
         self.charsets.current = saved.charset;
         self.restrict();
     }
@@ -247,7 +249,10 @@ impl Terminal {
 
     /// Bytes of memory behind this.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.screen_bytes + self.extras.memory_bytes() + self.history.memory_bytes() + self.packing.capacity()
+        self.screen_bytes
+            + self.extras.memory_bytes()
+            + self.history.memory_bytes()
+            + self.packing.capacity()
     }
 
     /// Measures the screens again after their size has changed.

@@ -37,6 +37,8 @@ enum Passage {
     Wrap(Style),
     /// As `Wrap`, with a last column left empty because that character is wide.
     EarlyWrap(Style),
+    /// The last column is a blank cell that a wide character has left, which it has to do again.
+    OddWrap(Style),
     /// The client has to be made to wrap.
     ForcedWrap,
 }
@@ -79,33 +81,68 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes lines from the first line of an empty screen on.
-    pub(super) fn lines<'l>(&mut self, lines: impl Iterator<Item = &'l Line>) {
+    pub(super) fn lines(&mut self, lines: &[&Line]) {
         (self.x, self.y, self.skipped, self.fill) = (0, 0, 0, Color::DEFAULT);
-        let mut lines = lines.peekable();
-        while let Some(line) = lines.next() {
-            let passage = self.passage(line, lines.peek().copied());
-            self.line(line, passage);
+        for (index, line) in lines.iter().enumerate() {
+            let rest = &lines[index + 1..];
+            if let Some(style) = self.needs_preparation(line, rest) {
+                self.prepare_last(style);
+            }
+            self.line(line, self.passage(line, rest));
         }
     }
 
-    fn passage(&self, line: &Line, next: Option<&Line>) -> Passage {
-        let Some(next) = next else { return Passage::None };
+    /// Makes the first line of an empty screen one that goes on, though nothing is before it.
+    ///
+    /// It matters where the line is moved down again. A line is wrapped at the end of the screen, then moved up.
+    pub(super) fn wrap_first(&mut self) {
+        self.set_pen(Style::default());
+        self.sequence(&[self.rows, 1], b'H');
+        self.out.resize(self.out.len() + self.cols + 1, b' ');
+        self.out.resize(self.out.len() + self.rows - 1, b'\n');
+        self.raw(b"\x1b[H\x1b[X");
+    }
+
+    fn passage(&self, line: &Line, rest: &[&Line]) -> Passage {
+        let Some((next, rest)) = rest.split_first() else { return Passage::None };
         if !next.is_wrapped {
             return Passage::Newline;
         }
-        let Some((style, is_wide)) = first_text(next) else { return Passage::ForcedWrap };
-        match last_blank(line, self.cols) {
-            None => Passage::Wrap(style),
-            Some(blank) if is_wide && blank == style => Passage::EarlyWrap(style),
-            Some(_) => Passage::ForcedWrap,
+        // To prepare the next line, the cursor has to be on it.
+        let first = first_text(next).filter(|_| self.needs_preparation(next, rest).is_none());
+        match (last_blank(line, self.cols), first) {
+            (Some(blank), Some((style, true))) if blank == style => Passage::EarlyWrap(style),
+            (Some(blank), _) if !blank.is_background() => Passage::OddWrap(blank),
+            (None, Some((style, _))) => Passage::Wrap(style),
+            _ => Passage::ForcedWrap,
         }
+    }
+
+    /// Tells whether the last column has to be written before the others, and how it looks.
+    fn needs_preparation(&self, line: &Line, rest: &[&Line]) -> Option<Style> {
+        let goes_on = rest.first().is_some_and(|next| next.is_wrapped);
+        last_blank(line, self.cols).filter(|blank| !blank.is_background() && !goes_on)
+    }
+
+    /// Makes the last column of an empty line a blank cell that erasing cannot make.
+    ///
+    /// It is the second half of a wide character of which the first half is overwritten.
+    fn prepare_last(&mut self, style: Style) {
+        self.sequence(&[self.cols - 1], b'G');
+        self.raw("\u{3000}".as_bytes());
+        self.sequence(&[self.cols - 1], b'G');
+        self.set_pen(style);
+        self.raw(b" ");
+        self.sequence(&[self.cols - 1], b'G');
+        self.erase(1, Style { background: self.fill, ..Style::default() });
+        self.raw(b"\r");
     }
 
     fn line(&mut self, line: &Line, passage: Passage) {
         let mut style = Style::default();
-        let is_early = matches!(passage, Passage::EarlyWrap(_));
-        // An early wrap leaves the last column to the client.
-        let end = self.cols - usize::from(is_early);
+        // An early wrap leaves the last column to the client, and another may have been prepared.
+        let is_left = last_blank(line, self.cols).is_some_and(|blank| !blank.is_background());
+        let end = self.cols - usize::from(is_left || matches!(passage, Passage::EarlyWrap(_)));
         for part in line.parts() {
             match part {
                 Part::Style(next) => style = next,
@@ -130,6 +167,14 @@ impl<'a> Writer<'a> {
                 self.skipped = end - self.x;
                 self.pass_skipped();
                 self.wrapped(style.background);
+            }
+            Passage::OddWrap(style) => {
+                self.skipped = end - self.x;
+                self.pass_skipped();
+                self.set_pen(style);
+                self.raw("\u{3000}\r".as_bytes());
+                self.wrapped(style.background);
+                self.erase(2, Style { background: self.fill, ..Style::default() });
             }
             Passage::ForcedWrap => self.force_wrap(line, text_end),
         }
@@ -205,9 +250,6 @@ impl<'a> Writer<'a> {
     /// A blank cell that erasing cannot make: it was half of a wide character that has been overwritten.
     fn odd_blank(&mut self, style: Style) {
         let column = self.x + self.skipped;
-        if column + 1 >= self.cols {
-            return self.text(" ", style);
-        }
         self.text("\u{3000}", style);
         self.sequence(&[column + 2], b'G');
         self.raw(b" ");
@@ -265,7 +307,8 @@ impl<'a> Writer<'a> {
             match part {
                 Part::Style(next) => style = next,
                 Part::Text(text) => {
-                    column += text.chars().map(|character| usize::from(width(character))).sum::<usize>();
+                    column +=
+                        text.chars().map(|character| usize::from(width(character))).sum::<usize>();
                 }
                 Part::Alone(_) => column += 1,
                 Part::Blanks(count) => {

@@ -43,7 +43,11 @@ fn main_screen(writer: &mut Writer<'_>, terminal: &Terminal) {
     if terminal.history.len() == 0 {
         trim(&mut rows);
     }
-    writer.lines(terminal.history.lines.iter().chain(&rows));
+    if terminal.history.len() == 0 && terminal.main.rows[0].is_wrapped {
+        writer.wrap_first();
+        writer.raw(b"\x1b[3J");
+    }
+    writer.lines(&terminal.history.lines.iter().chain(&rows).collect::<Vec<_>>());
     settings(writer, &terminal.main);
 }
 
@@ -55,16 +59,31 @@ fn alternate_screen(writer: &mut Writer<'_>, terminal: &Terminal, alternate: &Sc
         writer.raw(b"\x1b[2J");
     }
     writer.raw(b"\x1b[H");
+    if alternate.rows[0].is_wrapped {
+        writer.wrap_first();
+    }
     let mut rows = pack(terminal, alternate);
     trim(&mut rows);
-    writer.lines(rows.iter());
+    writer.lines(&rows.iter().collect::<Vec<_>>());
     settings(writer, alternate);
     save_cursor(writer, alternate);
 }
 
 fn pack(terminal: &Terminal, screen: &Screen) -> Vec<Line> {
     let mut buffer = Vec::new();
-    screen.rows.iter().map(|row| Line::pack(row, &terminal.extras, &mut buffer)).collect()
+    let mut lines: Vec<_> =
+        screen.rows.iter().map(|row| Line::pack(row, &terminal.extras, &mut buffer)).collect();
+    let mut row = screen.rows[screen.y].clone();
+    if let Some(last) = row
+        .cells
+        .last_mut()
+        .filter(|last| screen.x >= screen.cols && last.content() == Content::Blank)
+    {
+        // The cursor gets behind the last column only by writing there, so an erased cell becomes a space.
+        *last = Cell::character(' ', 1, last.style);
+        lines[screen.y] = Line::pack(&row, &terminal.extras, &mut buffer);
+    }
+    lines
 }
 
 /// Leaves out the empty lines at the end.
@@ -133,7 +152,8 @@ fn charsets(writer: &mut Writer<'_>, terminal: &Terminal, screen: &Screen) {
         3 => writer.raw(b"\x1bo"),
         _ => {}
     }
-    if charsets.current != charsets.sets[charsets.level] && charsets.current == screen.saved.charset {
+    if charsets.current != charsets.sets[charsets.level] && charsets.current == screen.saved.charset
+    {
         // Restoring a cursor has brought a set that is in none of the four places.
         writer.raw(b"\x1b8\x1b[0m\x1b]8;;\x1b\\");
         writer.pen = Style::default();
@@ -210,19 +230,23 @@ fn ending(writer: &mut Writer<'_>, terminal: &Terminal, screen: &Screen) {
     let is_behind = screen.x >= screen.cols;
     let last = last_character(terminal, screen);
     let joins = terminal.joins > 0
-        && last.as_ref().is_some_and(|(_, cell)| {
-            cell.width() == terminal.joins && cell.has_content() && cell.style == terminal.pen
+        && last.as_ref().is_some_and(|last| {
+            let columns = usize::from(last.cell.width());
+            columns == usize::from(terminal.joins)
+                && last.x + columns == screen.x
+                && last.cell.has_content()
+                && last.cell.style == terminal.ink()
         });
     match last {
-        Some((text, cell)) if joins || is_behind => {
-            let columns = usize::from(cell.width().max(1));
-            place(writer, terminal, screen, screen.x - columns);
+        Some(last) if joins || is_behind => {
+            place(writer, terminal, screen, last.x);
             if terminal.modes.insert {
                 // Writing pushes the rest of the line away, so it is pulled nearer before.
-                writer.sequence(&[columns], b'P');
+                writer.sequence(&[last.cell.width().into()], b'P');
             }
-            writer.set_pen(cell.style);
-            writer.raw(text.as_bytes());
+            // When it joins it looks as the pen does, which may know more than a cell.
+            writer.set_pen(if joins { terminal.pen } else { last.cell.style });
+            writer.raw(last.text.as_bytes());
             if !joins {
                 writer.set_pen(terminal.pen);
                 // At least one sequence, so that the next mark does not join.
@@ -241,8 +265,15 @@ fn place(writer: &mut Writer<'_>, terminal: &Terminal, screen: &Screen, x: usize
     writer.sequence(&[y + 1, x + 1], b'H');
 }
 
-/// Returns the character before the cursor as the program would write it now, and its cell.
-fn last_character(terminal: &Terminal, screen: &Screen) -> Option<(String, Cell)> {
+/// The character before the cursor.
+struct Last {
+    x: usize,
+    cell: Cell,
+    /// As the program would write it now.
+    text: String,
+}
+
+fn last_character(terminal: &Terminal, screen: &Screen) -> Option<Last> {
     let cells = &screen.rows[screen.y].cells;
     let mut x = screen.x.checked_sub(1)?;
     if cells[x].is_spacer() && x > 0 && cells[x - 1].width() == 2 {
@@ -256,5 +287,6 @@ fn last_character(terminal: &Terminal, screen: &Screen) -> Option<(String, Cell)
     };
     let first = text.chars().next()?;
     let source = terminal.charsets.current.source(first)?;
-    Some((text.replacen(first, source.encode_utf8(&mut [0; 4]), 1), cell))
+    let text = text.replacen(first, source.encode_utf8(&mut [0; 4]), 1);
+    Some(Last { x, cell, text })
 }

@@ -87,12 +87,10 @@ fn invalid_utf8_is_one_replacement_for_each_longest_part() {
 
 #[test]
 fn sequences_are_taken_apart() {
-    check(b"\x1b[m\x1b[?25;1h\x1b[ q\x1b[!p", &[
-        "sequence [0]m",
-        "sequence ?[25, 1]h",
-        "sequence  [0]q",
-        "sequence ![0]p",
-    ]);
+    check(
+        b"\x1b[m\x1b[?25;1h\x1b[ q\x1b[!p",
+        &["sequence [0]m", "sequence ?[25, 1]h", "sequence  [0]q", "sequence ![0]p"],
+    );
     check(b"\x1b(0\x1b7\x1b#8\x1b\\", &["escape (0", "escape 7", "escape #8", "escape \\"]);
     check(b"\x1b[1\n2H", &["control 0a", "sequence [12]H"]);
     check(b"\x1b[1?2Hx", &["text x"]);
@@ -103,10 +101,16 @@ fn sequences_are_taken_apart() {
 
 #[test]
 fn strings_end_at_their_terminators() {
-    check(b"\x1b]0;hi\x07\x1b]2;ho\x1b\\", &["command 0;hi true", "command 2;ho true", "escape \\"]);
+    check(
+        b"\x1b]0;hi\x07\x1b]2;ho\x1b\\",
+        &["command 0;hi true", "command 2;ho true", "escape \\"],
+    );
     check("\x1b]2;é\u{9c}x".as_bytes(), &["command 2;é true", "text x"]);
     check(b"\x1b]2;hi\x18x", &["text x"]);
-    check(b"\x1bP$qm\x1b\\\x1bP1;2|ab\x9c\x1b\\", &["device $qm", "escape \\", "device |ab", "escape \\"]);
+    check(
+        b"\x1bP$qm\x1b\\\x1bP1;2|ab\x9c\x1b\\",
+        &["device $qm", "escape \\", "device |ab", "escape \\"],
+    );
     check(b"\x1b_Ga=1;\x07\x1b\\x\x1bXsos\x1b\\", &["escape \\", "text x", "escape \\"]);
 }
 
@@ -127,7 +131,9 @@ fn what_is_unfinished_can_be_repeated() {
 
 #[test]
 fn endless_strings_are_cut_and_end_as_they_would() {
-    for (start, stand_in) in [("\x1b]52;c;", "\x1b]7777;"), ("\x1bPq", "\x1bP~"), ("\x1b_G", "\x1bX")] {
+    for (start, stand_in) in
+        [("\x1b]52;c;", "\x1b]7777;"), ("\x1bPq", "\x1bP~"), ("\x1b_G", "\x1bX")]
+    {
         let mut input = start.as_bytes().to_vec();
         input.resize(1 << 20, b'a');
         let (_, parser) = found(&[&input]);
@@ -166,9 +172,30 @@ proptest! {
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::sample::select(vec![
-            &b"\x1b["[..], b"\x1b]", b"\x1bP", b"\x1b_", b"\x1b", b"\x07", b"\x1b\\", b"\x18", b"\n",
-            b";", b":", b"?", b"$", b"m", b"q", b"12", b"\xc2\x9b", b"\xc2\x9c", b"\xe6\xbc\xa2",
-            b"\xf0\x9f\x98\x80", b"\xe6", b"\xff", b"\x7f", b"a",
+            &b"\x1b["[..],
+            b"\x1b]",
+            b"\x1bP",
+            b"\x1b_",
+            b"\x1b",
+            b"\x07",
+            b"\x1b\\",
+            b"\x18",
+            b"\n",
+            b";",
+            b":",
+            b"?",
+            b"$",
+            b"m",
+            b"q",
+            b"12",
+            b"\xc2\x9b",
+            b"\xc2\x9c",
+            b"\xe6\xbc\xa2",
+            b"\xf0\x9f\x98\x80",
+            b"\xe6",
+            b"\xff",
+            b"\x7f",
+            b"a",
         ])
         .prop_map(<[u8]>::to_vec),
         proptest::collection::vec(any::<u8>(), 1..3),
