@@ -181,3 +181,33 @@ impl Classify for TunnelError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    async fn asked(version: Version, method: Method) -> Result<(), TunnelError> {
+        let request = Request::builder()
+            .method(method)
+            .version(version)
+            .header(header::CONNECTION, "Upgrade")
+            .header(header::UPGRADE, "tcp");
+        let mut request = request.body(()).expect("a sound request");
+        let upgrade = hyper::upgrade::on(&mut request);
+        request.extensions_mut().insert(upgrade);
+        let (mut parts, ()) = request.into_parts();
+        let Ok(tunnel) = Tunnel::from_request_parts(&mut parts, &()).await;
+        tunnel.to("tcp").map(drop)
+    }
+
+    #[tokio::test]
+    async fn only_get_over_http_1_1_can_be_upgraded() {
+        let missing = Err(TunnelError::Missing { protocol: "tcp" });
+        assert_eq!(asked(Version::HTTP_11, Method::GET).await, Ok(()));
+        assert_eq!(asked(Version::HTTP_2, Method::GET).await, missing);
+        assert_eq!(asked(Version::HTTP_10, Method::GET).await, missing);
+        assert_eq!(asked(Version::HTTP_11, Method::HEAD).await, missing);
+    }
+}

@@ -9,5 +9,6 @@ mod drain;
 mod events;
 mod limits;
 mod streams;
+mod tunnels;
 mod waiting;
 mod websocket;
