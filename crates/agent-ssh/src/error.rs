@@ -1,22 +1,19 @@
 //! Why the server does not start and why it takes no further connection.
 
-use std::{io, path::PathBuf};
-
 use agent_api::{Classify, ErrorCode};
+
+use crate::host_keys::HostKeyError;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// A host key cannot be used.
-    #[error("cannot use the host key `{}`", path.display())]
-    HostKey {
-        /// Its file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    HostKey(#[from] HostKeyError),
+    /// The agent's runtime stops.
+    #[error("the agent is stopping")]
+    Stopping,
 }
 
 /// Why a connection is not taken.

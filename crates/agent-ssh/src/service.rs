@@ -1,26 +1,50 @@
 //! The service: its state, how many connections there are, and how it ends; one connection is
 //! `connection.rs`.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use agent_exec::Launcher;
+use agent_exec::{Launcher, Tree};
+use agent_ssh_protocol::{ConnectionConfig, ServerConfig};
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OnceCell, OwnedSemaphorePermit, Semaphore},
+    task::{JoinSet, spawn_blocking},
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
+use uuid::Uuid;
 
 use crate::{
-    Config, Refused, StartError, Statistics, TransportKind, Workspace, statistics::Counters,
+    Config, Refused, StartError, Statistics, TransportKind, Workspace,
+    agent::Links,
+    auth::Policy,
+    connection::{self, Arrival},
+    forward::StreamlocalRegistry,
+    host_keys,
+    statistics::Counters,
+    x11::Displays,
 };
+
+/// Longest time that [`Ssh::shutdown`] takes: the five seconds that children get, and one for the
+/// rest.
+const SHUTDOWN: Duration = Duration::from_secs(6);
 
 /// The SSH server of a workspace.
 ///
 /// Cheap to clone; the clones are one server.
 #[derive(Clone, Debug)]
 pub struct Ssh {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
@@ -29,11 +53,19 @@ pub(crate) struct Shared {
     pub(crate) launcher: Launcher,
     pub(crate) workspace: Arc<dyn Workspace>,
     pub(crate) counters: Arc<Counters>,
-    /// Places of connections.
-    places: Arc<Semaphore>,
-    /// Nothing new.
+    pub(crate) streamlocals: StreamlocalRegistry,
+    pub(crate) displays: Displays,
+    pub(crate) links: Links,
+    /// What open sessions run.
+    pub(crate) trees: Mutex<HashMap<Uuid, Tree>>,
+    /// Nothing new, and what is open closes.
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// Made when the host keys are read.
+    protocol: OnceCell<Arc<ServerConfig>>,
+    policy: Arc<Policy>,
+    places: Arc<Semaphore>,
+    connections: AtomicU64,
 }
 
 /// The two ends of a connection, as far as they are known.
@@ -55,41 +87,35 @@ impl Ssh {
     /// Makes the server; touches nothing.
     pub fn new(config: Config, launcher: Launcher, workspace: Arc<dyn Workspace>) -> Self {
         let shared = Shared {
+            policy: Arc::new(policy(&config, &*workspace)),
             places: Arc::new(Semaphore::new(config.max_connections)),
             config,
             launcher,
             workspace,
             counters: Arc::default(),
+            streamlocals: StreamlocalRegistry::default(),
+            displays: Displays::default(),
+            links: Links::default(),
+            trees: Mutex::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            protocol: OnceCell::new(),
+            connections: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Reads the host keys, and makes the one that is missing at the first start.
-    ///
-    /// To be called once, before the first connection.
+    /// Reads the host keys, and makes the one that is missing at the first start; the first
+    /// connection does it where this was not called.
     ///
     /// # Errors
     ///
     /// [`StartError::HostKey`] when a key cannot be read, made, or is open to others.
     pub async fn prepare(&self) -> Result<(), StartError> {
-        Ok(())
+        self.shared.protocol().await.map(drop)
     }
 
-    /// Takes the connections of a TCP listener, whose clients must authenticate, until
-    /// [`Ssh::shutdown`]; the listener closes then.
-    pub fn listen_tcp(&self, listener: TcpListener) {
-        drop(listener);
-    }
-
-    /// Takes the connections of a Unix socket, by agentd's own user and root only, until
-    /// [`Ssh::shutdown`]; the listener closes then. Its file is the caller's.
-    pub fn listen_unix(&self, listener: UnixListener) {
-        drop(listener);
-    }
-
-    /// Takes a place for a connection that comes by other means.
+    /// Takes a place for a connection that comes by other means than a door of the server.
     ///
     /// # Errors
     ///
@@ -110,22 +136,80 @@ impl Ssh {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let _ = (admission, stream, peer, transport);
+        let id = self.shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let arrival = Arrival { admission, stream, peer, transport, id };
+        let server = Arc::clone(&self.shared);
+        self.shared.counters.connected(transport);
+        self.shared.tasks.spawn(async move {
+            connection::run(Arc::clone(&server), arrival).await;
+            server.counters.disconnected(transport);
+        });
     }
 
-    /// Ends the server: no new work, every session and forward closes, their children are ended as
-    /// the protocol says; returns when all that is done, after six seconds at most.
+    /// Ends the server: listeners, sessions and forwards close, clients are told, and what open
+    /// sessions run is ended. Returns when that is done, after six seconds at most.
+    ///
+    /// Clients are free within one second; what their sessions run gets five to end. What earlier
+    /// sessions left running is not touched.
     pub async fn shutdown(&self) {
         self.shared.stop.cancel();
         self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        if timeout(SHUTDOWN, self.shared.tasks.wait()).await.is_err() {
+            warn!("SSH sessions are still ending");
+        }
     }
 
     /// Kills everything that open sessions run, for a shutdown that must end now.
-    pub async fn kill_all(&self) {}
+    pub async fn kill_all(&self) {
+        self.shared.stop.cancel();
+        let trees: Vec<Tree> = self.shared.trees.lock().values().cloned().collect();
+        let mut killing = JoinSet::new();
+        for tree in trees {
+            killing.spawn(async move { tree.kill().await });
+        }
+        killing.join_all().await;
+    }
 
     /// The figures of this moment.
     pub fn statistics(&self) -> Statistics {
         self.shared.counters.read()
+    }
+}
+
+impl Shared {
+    /// What the protocol is told, host keys included.
+    pub(crate) async fn protocol(&self) -> Result<Arc<ServerConfig>, StartError> {
+        self.protocol.get_or_try_init(|| self.read_keys()).await.cloned()
+    }
+
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy)
+    }
+
+    async fn read_keys(&self) -> Result<Arc<ServerConfig>, StartError> {
+        let (state_dir, supplied) = (self.config.state_dir.clone(), self.config.host_keys.clone());
+        let loaded = spawn_blocking(move || host_keys::load(&state_dir, &supplied)).await;
+        let host_keys = loaded.map_err(|_| StartError::Stopping)??;
+        Ok(Arc::new(ServerConfig {
+            software: format!("agentd_{}", self.config.version),
+            host_keys,
+            max_auth_tries: self.config.max_auth_tries,
+            connection: ConnectionConfig {
+                keepalive: self.config.client_timeout.map(|silence| silence / 3),
+                ..ConnectionConfig::default()
+            },
+        }))
+    }
+}
+
+fn policy(config: &Config, workspace: &dyn Workspace) -> Policy {
+    let account = [workspace.account().to_owned()];
+    let principals =
+        if config.principals.is_empty() { account.as_slice() } else { &config.principals };
+    Policy {
+        authorized_keys: config.authorized_keys.clone(),
+        trusted_user_ca: config.trusted_user_ca.clone(),
+        principals: principals.iter().map(|name| name.clone().into_bytes()).collect(),
+        account: rustix::process::geteuid().as_raw(),
     }
 }

@@ -1,0 +1,276 @@
+//! The variables of a client: which are taken, which say something to agentd itself, and those
+//! that a connection adds (pure).
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    net::SocketAddr,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::Path,
+};
+
+use agent_exec::Environment;
+
+use crate::{Peer, statistics::MagicType};
+
+/// Most variables of a session.
+const MAX_VARIABLES: usize = 256;
+/// Most bytes of their names and values together.
+const MAX_BYTES: usize = 128 * 1024;
+/// Most bytes of a session's type in the log.
+const MAX_TYPE_BYTES: usize = 64;
+/// How names begin that clients may not set: those of the dynamic linker, and agentd's own.
+const REFUSED_PREFIXES: [&[u8]; 2] = [b"LD_", b"AGENTD_"];
+
+const SESSION_TYPE: &[u8] = b"WORKSPACE_SESSION_TYPE";
+const CONTAINER: &[u8] = b"WORKSPACE_CONTAINER";
+const CONTAINER_USER: &[u8] = b"WORKSPACE_CONTAINER_USER";
+
+/// The variables that a client has sent, of each name the last value.
+#[derive(Default)]
+pub(super) struct Variables {
+    values: BTreeMap<Vec<u8>, Vec<u8>>,
+    bytes: usize,
+}
+
+/// What the variables say to agentd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SessionType {
+    pub(super) family: MagicType,
+    /// For the log: at most 64 bytes.
+    pub(super) text: String,
+}
+
+impl Variables {
+    /// Takes a variable; `false` when it is refused.
+    pub(super) fn insert(&mut self, name: Vec<u8>, value: Vec<u8>) -> bool {
+        let is_refused = name.is_empty()
+            || name.iter().any(|byte| matches!(byte, 0 | b'='))
+            || value.contains(&0)
+            || REFUSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        if is_refused {
+            return false;
+        }
+        let name = canonical(name);
+        let replaced = self.values.get(&name).map_or(0, |old| name.len() + old.len());
+        let bytes = self.bytes - replaced + name.len() + value.len();
+        let is_new = !self.values.contains_key(&name);
+        if bytes > MAX_BYTES || (is_new && self.values.len() == MAX_VARIABLES) {
+            return false;
+        }
+        self.bytes = bytes;
+        self.values.insert(name, value);
+        true
+    }
+
+    /// Takes what is agentd's own out of the variables.
+    pub(super) fn session_type(&mut self) -> SessionType {
+        let text = self.values.remove(SESSION_TYPE).unwrap_or_default();
+        // There are no containers to run in, so what asks for one has no effect.
+        self.values.remove(CONTAINER);
+        self.values.remove(CONTAINER_USER);
+        let text = String::from_utf8_lossy(&text);
+        let end =
+            (0..=text.len().min(MAX_TYPE_BYTES)).rev().find(|end| text.is_char_boundary(*end));
+        let shown = &text[..end.unwrap_or_default()];
+        SessionType {
+            family: MagicType::of(&text),
+            text: if shown.is_empty() { "ssh".to_owned() } else { shown.to_owned() },
+        }
+    }
+
+    /// The variables as the second layer of an environment.
+    pub(super) fn into_layer(self) -> Vec<(OsString, OsString)> {
+        let text = |(name, value)| (OsString::from_vec(name), OsString::from_vec(value));
+        self.values.into_iter().map(text).collect()
+    }
+}
+
+/// Names only: values may be secrets.
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set()
+            .entries(self.values.keys().map(|name| name.escape_ascii().to_string()))
+            .finish()
+    }
+}
+
+/// The name under which a variable is kept: second names of agentd's own are the first.
+fn canonical(name: Vec<u8>) -> Vec<u8> {
+    match name.as_slice() {
+        b"CODER_SSH_SESSION_TYPE" => SESSION_TYPE.to_vec(),
+        b"CODER_CONTAINER" => CONTAINER.to_vec(),
+        b"CODER_CONTAINER_USER" => CONTAINER_USER.to_vec(),
+        _ => name,
+    }
+}
+
+/// What a session adds to its environment: the last layer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Added<'a> {
+    pub(super) peer: Peer,
+    /// The terminal's device and the client's `TERM`.
+    pub(super) terminal: Option<(&'a Path, &'a [u8])>,
+    pub(super) agent: Option<&'a Path>,
+    /// `DISPLAY` and `XAUTHORITY`.
+    pub(super) display: Option<(&'a str, &'a Path)>,
+    /// What the client asked for, where something else runs.
+    pub(super) original_command: Option<&'a [u8]>,
+}
+
+impl Added<'_> {
+    /// Lays the layer over an environment.
+    pub(super) fn lay(self, env: &mut Environment) {
+        let (client, connection) = addresses(self.peer);
+        env.set("SSH_CLIENT", client);
+        env.set("SSH_CONNECTION", connection);
+        if let Some((tty, term)) = self.terminal {
+            env.set("SSH_TTY", tty);
+            if term.is_empty() {
+                env.remove("TERM");
+            } else {
+                env.set("TERM", OsStr::from_bytes(term));
+            }
+        }
+        if let Some(socket) = self.agent {
+            env.set("SSH_AUTH_SOCK", socket);
+        }
+        if let Some((display, xauthority)) = self.display {
+            env.set("DISPLAY", display);
+            env.set("XAUTHORITY", xauthority);
+        }
+        if let Some(command) = self.original_command {
+            env.set("SSH_ORIGINAL_COMMAND", OsStr::from_bytes(command));
+        }
+    }
+}
+
+/// The values of `SSH_CLIENT` and `SSH_CONNECTION`.
+fn addresses(peer: Peer) -> (String, String) {
+    let parts = |address: Option<SocketAddr>| {
+        address.map_or(("0.0.0.0".to_owned(), 0), |address| {
+            (address.ip().to_canonical().to_string(), address.port())
+        })
+    };
+    let ((remote_ip, remote_port), (local_ip, local_port)) = match peer.remote {
+        Some(_) => (parts(peer.remote), parts(peer.local)),
+        None => (parts(None), parts(None)),
+    };
+    (
+        format!("{remote_ip} {remote_port} {local_port}"),
+        format!("{remote_ip} {remote_port} {local_ip} {local_port}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn insert(variables: &mut Variables, name: &str, value: &str) -> bool {
+        variables.insert(name.into(), value.into())
+    }
+
+    #[test]
+    fn names_that_are_none_or_not_the_client_s_are_refused() {
+        let mut variables = Variables::default();
+        for (name, value) in [
+            ("", "x"),
+            ("A=B", "x"),
+            ("A\0", "x"),
+            ("A", "x\0"),
+            ("LD_PRELOAD", "x"),
+            ("LD_", "x"),
+            ("AGENTD_TOKEN", "x"),
+        ] {
+            assert!(!insert(&mut variables, name, value), "{name:?}");
+        }
+        for name in ["ld_preload", "LD", "AGENTD", "AGENTCTL_X", "PATH", "ä", "A B", "TERM"] {
+            assert!(insert(&mut variables, name, "x"), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn there_are_at_most_so_many_variables_and_bytes() {
+        let mut variables = Variables::default();
+        for number in 0..MAX_VARIABLES {
+            assert!(insert(&mut variables, &format!("V{number}"), ""));
+        }
+        assert!(!insert(&mut variables, "ONE_MORE", ""));
+        assert!(insert(&mut variables, "V0", "another value"));
+
+        let mut variables = Variables::default();
+        assert!(insert(&mut variables, "A", &"x".repeat(MAX_BYTES - 2)));
+        assert!(!insert(&mut variables, "BC", ""));
+        assert!(insert(&mut variables, "B", ""));
+        assert!(insert(&mut variables, "A", ""), "a value that is replaced does not count");
+        assert!(insert(&mut variables, "C", &"x".repeat(MAX_BYTES - 3)));
+    }
+
+    #[test]
+    fn what_is_said_to_agentd_is_taken_out_and_the_last_one_counts() {
+        let mut variables = Variables::default();
+        for (name, value) in [
+            ("CODER_SSH_SESSION_TYPE", "vscode"),
+            ("WORKSPACE_SESSION_TYPE", "ssh"),
+            ("CODER_SSH_SESSION_TYPE", "JetBrains"),
+            ("WORKSPACE_CONTAINER", "c"),
+            ("CODER_CONTAINER_USER", "u"),
+            ("WORKSPACE_CONTAINERS", "kept"),
+            ("B", "1"),
+            ("B", "2"),
+        ] {
+            assert!(insert(&mut variables, name, value));
+        }
+        let expected = SessionType { family: MagicType::JetBrains, text: "JetBrains".to_owned() };
+        assert_eq!(variables.session_type(), expected);
+        let expected = [("B".into(), "2".into()), ("WORKSPACE_CONTAINERS".into(), "kept".into())];
+        assert_eq!(variables.into_layer(), expected);
+    }
+
+    #[test]
+    fn a_long_type_is_cut_for_the_log_between_characters() {
+        let mut variables = Variables::default();
+        assert!(insert(
+            &mut variables,
+            "WORKSPACE_SESSION_TYPE",
+            &("x".to_owned() + &"ä".repeat(40))
+        ));
+        let kind = variables.session_type();
+        assert_eq!((kind.family, kind.text.len()), (MagicType::Unknown, 63));
+    }
+
+    #[test]
+    fn addresses_are_written_as_the_protocol_has_them() {
+        let check = |remote: Option<&str>, local: Option<&str>, client: &str, connection: &str| {
+            let parse = |text: &str| text.parse().unwrap();
+            let peer = Peer { remote: remote.map(parse), local: local.map(parse) };
+            assert_eq!(addresses(peer), (client.to_owned(), connection.to_owned()));
+        };
+        check(
+            Some("127.0.0.1:50000"),
+            Some("127.0.0.1:2222"),
+            "127.0.0.1 50000 2222",
+            "127.0.0.1 50000 127.0.0.1 2222",
+        );
+        check(
+            Some("[::ffff:192.0.2.1]:5"),
+            Some("[2001:db8::1]:22"),
+            "192.0.2.1 5 22",
+            "192.0.2.1 5 2001:db8::1 22",
+        );
+        check(None, None, "0.0.0.0 0 0", "0.0.0.0 0 0.0.0.0 0");
+        check(None, Some("127.0.0.1:22"), "0.0.0.0 0 0", "0.0.0.0 0 0.0.0.0 0");
+    }
+
+    #[test]
+    fn an_empty_term_is_unset_and_without_a_terminal_it_is_the_client_s() {
+        let mut env = Environment::new();
+        env.set("TERM", "vt100");
+        Added::default().lay(&mut env);
+        assert_eq!(env.get("TERM"), Some(OsStr::new("vt100")));
+        assert_eq!(env.get("SSH_TTY"), None);
+        Added { terminal: Some((Path::new("/dev/pts/1"), b"")), ..Added::default() }.lay(&mut env);
+        assert_eq!(env.get("TERM"), None);
+        assert_eq!(env.get("SSH_TTY"), Some(OsStr::new("/dev/pts/1")));
+    }
+}
