@@ -18,7 +18,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::{Config, Error, SessionEnvironment, store::Store, table::Table};
+use crate::{Config, Error, SessionEnvironment, process::Process, store::Store, table::Table};
 
 /// Events kept for a listener that lags; it is told how many it missed beyond.
 const MAX_EVENTS: usize = 1024;
@@ -143,6 +143,18 @@ impl Processes {
     /// For the server, shortly before it cuts the requests that are still open.
     pub fn end_waits(&self) {
         self.shared.waits.cancel();
+    }
+
+    /// The process in whose tree a process of the system plainly is, if any.
+    ///
+    /// Processes that hide from their tree may be missed where there are no cgroups. Reads `/proc`,
+    /// so it blocks for a moment.
+    pub fn process_of(&self, pid: u32) -> Option<ProcessId> {
+        let processes = self.shared.table.lock().processes();
+        let has = |process: &Arc<Process>| {
+            process.tree.as_ref().is_some_and(|tree| tree.has_plainly(pid))
+        };
+        processes.into_iter().find(has).map(|process| process.id())
     }
 
     /// The figures of this moment.

@@ -236,6 +236,7 @@ impl Agent {
     async fn drain(&self) -> Stopped {
         self.services.lifecycles.record(Event::StopRequested);
         self.server.begin_drain();
+        self.services.ports.begin_drain();
         self.unlink_sockets();
         self.services.scripts.end_cron();
         info!("shutting down");

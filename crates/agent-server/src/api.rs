@@ -17,6 +17,7 @@ pub(crate) fn router(services: &Services) -> Router {
         .merge(agent_files::http::routes(services.files.clone()))
         .merge(agent_proc::http::routes(services.processes.clone()))
         .merge(agent_git::http::routes(services.git.clone()))
+        .merge(agent_ports::http::routes(services.ports.clone()))
         .merge(agent_term::http::routes(services.terminals.clone()));
     Router::new()
         .nest(API_PREFIX, api)

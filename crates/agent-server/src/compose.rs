@@ -9,6 +9,7 @@ use std::{
 use agent_exec::{Launcher, Priority};
 use agent_files::Files;
 use agent_git::Git;
+use agent_ports::Ports;
 use agent_proc::Processes;
 use agent_ssh::Ssh;
 use agent_term::Terminals;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use crate::{
     Config,
     debug::Diagnostics,
+    doors::{Doors, Holders},
     lifecycle::{Event, Lifecycles, Outcome},
     logs::Logs,
     metrics::{Metrics, Sources},
@@ -40,6 +42,7 @@ pub(crate) struct Services {
     pub(crate) git: Git,
     pub(crate) ssh: Ssh,
     pub(crate) terminals: Terminals,
+    pub(crate) ports: Ports,
     pub(crate) scripts: Scripts,
     /// Nothing more is told from one capability to another.
     told: CancellationToken,
@@ -63,6 +66,9 @@ impl Services {
         let ssh = Ssh::new(ssh(config), launcher.clone(), Arc::new(sessions.clone()));
         let terminals =
             Terminals::new(terminals(config), launcher.clone(), Arc::new(sessions.clone()));
+        let doors = Doors { ssh: ssh.clone(), terminals: terminals.clone() };
+        let owners = Holders(processes.clone());
+        let ports = Ports::new(config.ports.clone(), Arc::new(doors), Arc::new(owners));
         let metrics = Metrics::new(Sources {
             lifecycles: lifecycles.clone(),
             logs: logs.clone(),
@@ -70,6 +76,7 @@ impl Services {
             git: git.clone(),
             ssh: ssh.clone(),
             terminals: terminals.clone(),
+            ports: ports.clone(),
         });
         let (runs, counts) = (lifecycles.script_runs().clone(), metrics.scripts().clone());
         Self {
@@ -85,6 +92,7 @@ impl Services {
             git,
             ssh,
             terminals,
+            ports,
             metrics,
             lifecycles,
             told: CancellationToken::new(),
@@ -130,7 +138,13 @@ impl Services {
             // What they told is still recorded.
             self.told.cancel();
         };
-        tokio::join!(tellers, self.git.shutdown(), self.scripts.shutdown(), self.tasks.wait());
+        tokio::join!(
+            tellers,
+            self.git.shutdown(),
+            self.ports.shutdown(),
+            self.scripts.shutdown(),
+            self.tasks.wait()
+        );
     }
 
     /// Ends what people are connected to: their sessions and terminals, and what runs in them.

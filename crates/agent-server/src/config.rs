@@ -109,6 +109,8 @@ pub struct Config {
     pub ssh: agent_ssh::Config,
     /// Limits of terminals; the directory and the search path are laid over by the agent's.
     pub terminals: agent_term::Config,
+    /// Tunnels, and which ports are not listed.
+    pub ports: agent_ports::Config,
 }
 
 /// Who is served over TCP.
@@ -148,6 +150,7 @@ impl Config {
             authorized_keys: None,
             ssh: agent_ssh::Config::new(&state_dir, &home),
             terminals: agent_term::Config::new(&state_dir),
+            ports: agent_ports::Config::default(),
             config_file: None,
             state_dir,
             listen: Vec::new(),

@@ -23,6 +23,7 @@ mod api;
 mod compose;
 mod config;
 mod debug;
+mod doors;
 mod error;
 mod lifecycle;
 mod listeners;

@@ -4,6 +4,7 @@
 mod exposition;
 mod git;
 pub(crate) mod http;
+mod ports;
 mod processes;
 mod scripts;
 mod ssh;
@@ -17,6 +18,7 @@ use std::{
 
 use agent_git::Git;
 use agent_http::Observer;
+use agent_ports::Ports;
 use agent_proc::Processes;
 use agent_ssh::Ssh;
 use agent_term::Terminals;
@@ -34,6 +36,7 @@ use prometheus_client::{
 };
 
 use git::GitCollector;
+use ports::PortsCollector;
 use processes::ProcessesCollector;
 pub(crate) use scripts::ScriptMetrics;
 use ssh::SshCollector;
@@ -59,6 +62,7 @@ pub(crate) struct Sources {
     pub(crate) git: Git,
     pub(crate) ssh: Ssh,
     pub(crate) terminals: Terminals,
+    pub(crate) ports: Ports,
 }
 
 struct Shared {
@@ -93,7 +97,7 @@ const REQUEST_SECONDS: [f64; 14] =
 impl Metrics {
     /// Counts for an agent that starts now.
     pub(crate) fn new(sources: Sources) -> Self {
-        let Sources { lifecycles, logs, processes, git, ssh, terminals } = sources;
+        let Sources { lifecycles, logs, processes, git, ssh, terminals, ports } = sources;
         let mut registry = Registry::default();
         let requests = Family::default();
         registry.register("agent_http_requests", "Requests answered", Family::clone(&requests));
@@ -124,6 +128,7 @@ impl Metrics {
         registry.register_collector(Box::new(GitCollector::new(git)));
         registry.register_collector(Box::new(SshCollector::new(ssh)));
         registry.register_collector(Box::new(TerminalsCollector::new(terminals)));
+        registry.register_collector(Box::new(PortsCollector::new(ports)));
         let scripts = ScriptMetrics::default();
         scripts.register(&mut registry);
         let shared = Shared { registry, requests, request_seconds, connections, streams, scripts };

@@ -4,7 +4,7 @@ use agent_api::{Accounting, ErrorCode, ListProcessesRequest, ProcessId, Stdin};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::fixture::{CHAT, Fixture, OTHER_CHAT, chat, nobody, refused, request, with};
+use crate::fixture::{CHAT, Fixture, OTHER_CHAT, chat, eventually, nobody, refused, request, with};
 
 #[test]
 fn a_record_has_what_was_asked_and_what_came_of_it() {
@@ -125,5 +125,24 @@ fn an_id_that_nothing_has_is_not_found() {
     with(|f| async move {
         let id = ProcessId::from_uuid(Uuid::from_u128(7)).unwrap();
         refused(f.processes.get_process(&nobody(), id).await, ErrorCode::NotFound, "not found");
+    });
+}
+
+#[test]
+fn a_process_of_the_system_is_known_by_the_tree_it_is_in() {
+    with(|f| async move {
+        let member = |name| format!("sh -c 'echo $$ > {name}; echo up; exec sleep 300'");
+        let command = format!("{} & env -i setsid {}", member("a"), member("b"));
+        let id = f.start(json!({"command": command})).await;
+        f.printed(id, "up\n").await;
+        let path = |name: &str| f.root.join("work").join(name);
+        let pid = |name: &str| std::fs::read_to_string(path(name)).ok()?.trim().parse::<u32>().ok();
+        eventually("both run", || pid("a").is_some() && pid("b").is_some()).await;
+        let own = f.get(id).await.pid;
+        for pid in [own, pid("a").unwrap(), pid("b").unwrap()] {
+            assert_eq!(f.processes.process_of(pid), Some(id), "{pid} of {own}");
+        }
+        assert_eq!(f.processes.process_of(std::process::id()), None);
+        assert_eq!(f.processes.process_of(1), None);
     });
 }

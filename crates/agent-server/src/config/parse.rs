@@ -58,6 +58,12 @@ pub(super) fn limit(text: &str, most: usize, default: usize) -> Result<usize, St
     }
 }
 
+/// Reads the number of a port, 1 to 65,535.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    let port = digits(text).and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
+    port.ok_or_else(|| "expected a port from 1 to 65535".to_owned())
+}
+
 /// Reads a decimal number with an optional sign within bounds.
 pub(super) fn integer(text: &str, allowed: RangeInclusive<i32>) -> Result<i32, String> {
     let number = text.parse().ok().filter(|number| allowed.contains(number));

@@ -2,6 +2,7 @@
 //! the shown configuration are made. How the sources are read is not here.
 
 mod general;
+mod ports;
 mod processes;
 mod ssh;
 mod terminals;
@@ -148,7 +149,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Every setting, those of one section beside each other.
 pub(super) fn settings() -> impl Iterator<Item = &'static Setting> {
-    [general::ROWS, processes::ROWS, ssh::ROWS, terminals::ROWS].into_iter().flatten()
+    [general::ROWS, ports::ROWS, processes::ROWS, ssh::ROWS, terminals::ROWS].into_iter().flatten()
 }
 
 /// Gives a configuration the defaults that do not depend on the machine.
