@@ -84,6 +84,21 @@ impl Tree {
         }
     }
 
+    /// Whether a process is plainly one of the members: in the leaf, the leader, a descendant of it,
+    /// or executed with the tree's `WORKSPACE_PROCESS_ID`.
+    ///
+    /// Looks at that process and its ancestors only, so members that hide may be missed where there
+    /// is no cgroup. Reads `/proc`, which takes microseconds.
+    pub fn has_plainly(&self, pid: u32) -> bool {
+        match &self.shared.members {
+            Members::Leaf(leaf) => leaf.members().is_ok_and(|pids| pids.contains(&pid)),
+            Members::Walk(walk) => {
+                let is_led = !self.shared.leader_has_ended() && descends(pid, self.shared.pid);
+                is_led || walk.is_named(pid)
+            }
+        }
+    }
+
     /// Lets go of the leader's descriptor; to be called after the leader was collected.
     pub(crate) fn leader_collected(&self) {
         self.shared.leader_fd.lock().take();
@@ -191,6 +206,11 @@ impl Shared {
                 self.signal_leader(signal).map(|()| 1).map_err(refused)
             }
             Scope::Group => self.signal_group(signal),
+            Scope::Session => {
+                let mut members = self.alive();
+                members.retain(|entry| entry.session == self.pid);
+                signal_each(&members, signal)
+            }
             Scope::Tree => {
                 let members = self.alive();
                 signal_each(&members, signal)
@@ -294,6 +314,14 @@ impl Shared {
             Members::Walk(_) => false,
         }
     }
+}
+
+/// Whether a process is another one or descends from it.
+fn descends(pid: u32, ancestor: u32) -> bool {
+    /// Generations looked at; the table may change meanwhile and show a ring.
+    const MOST: usize = 64;
+    let parent = |pid: &u32| Entry::read(*pid).map(|entry| entry.parent).filter(|pid| *pid > 1);
+    std::iter::successors(Some(pid), parent).take(MOST).any(|pid| pid == ancestor)
 }
 
 /// What the table says about the processes of a leaf.

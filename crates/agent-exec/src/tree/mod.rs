@@ -34,6 +34,9 @@ pub enum Scope {
     /// The leader and everything descended from it, however it detached.
     #[default]
     Tree,
+    /// The members in the leader's session: every job of its terminal, and nothing that has left
+    /// for a session of its own.
+    Session,
     /// The leader's process group.
     Group,
     /// The leader alone.

@@ -43,6 +43,12 @@ impl Tree {
         self.leader_ended.store(true, Ordering::Relaxed);
     }
 
+    /// Whether a process is plainly one of the members; here the leader alone is known.
+    pub fn has_plainly(&self, pid: u32) -> bool {
+        let is_leader = u32::try_from(self.leader.as_raw_nonzero().get()) == Ok(pid);
+        is_leader && !self.leader_ended.load(Ordering::Relaxed)
+    }
+
     /// Nothing is held here that goes with the leader.
     pub(crate) fn leader_collected(&self) {}
 
@@ -59,7 +65,9 @@ impl Tree {
                 return Err(TreeError::NoMember);
             }
             Scope::Leader => kill_process(self.leader, signal.raw()),
-            Scope::Tree | Scope::Group => kill_process_group(self.leader, signal.raw()),
+            Scope::Tree | Scope::Session | Scope::Group => {
+                kill_process_group(self.leader, signal.raw())
+            }
         };
         match sent {
             Ok(()) => Ok(1),

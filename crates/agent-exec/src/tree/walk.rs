@@ -77,6 +77,11 @@ impl Walk {
         self.ended.store(ticks(), Ordering::Relaxed);
     }
 
+    /// Whether a process was executed with the tree's variable.
+    pub(super) fn is_named(&self, pid: u32) -> bool {
+        Entry::read(pid).is_some_and(|entry| entry.has_variable(&self.variable))
+    }
+
     /// Sends a signal to each member as soon as the table shows it, without a closer look at
     /// processes whose relations say nothing; most members are seen so, and in little time.
     ///
