@@ -91,6 +91,11 @@ impl Controls {
         self.ask(args).await;
     }
 
+    /// Gives the window the size of its views.
+    pub(super) async fn fit(&self) {
+        self.ask(self.args(["-S", &self.name, "-X", "fit"])).await;
+    }
+
     fn args<const N: usize>(&self, args: [&str; N]) -> Vec<OsString> {
         let screen = self.screen.clone().into_os_string();
         std::iter::once(screen).chain(args.map(OsString::from)).collect()

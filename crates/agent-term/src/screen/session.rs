@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
-    time::{interval, timeout},
+    time::{interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,8 @@ use crate::{
 const READY_INTERVAL: Duration = Duration::from_millis(250);
 /// How long a session may take to become ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a view may take to see its new size.
+const FIT_DELAY: Duration = Duration::from_millis(250);
 /// How long a session may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the server may outlive a view that saw the end of the session.
@@ -48,6 +50,10 @@ pub(crate) struct Session {
     views: JoinSet<(u64, Left)>,
     handles: HashMap<u64, Handle>,
     printed: Arc<Notify>,
+    /// The size was changed, and the window of several views follows only when it is told to.
+    resized: Arc<Notify>,
+    /// Tells it.
+    fitting: JoinSet<()>,
     /// Of the first view, whose descendant the server is.
     tree: Tree,
 }
@@ -93,8 +99,11 @@ impl Session {
             views: JoinSet::new(),
             handles: HashMap::new(),
             printed: Arc::default(),
+            resized: Arc::default(),
+            fitting: JoinSet::new(),
             tree: started.0.tree.clone(),
         };
+        session.fitting.spawn(fit(Arc::clone(&session.controls), Arc::clone(&session.resized)));
         let attachment = session.show(control, wanted, None, started);
         let readied = shared.stop.run_until_cancelled(session.ready()).await;
         if let Err(error) = readied.unwrap_or(Err(Error::ShuttingDown)) {
@@ -160,7 +169,12 @@ impl Session {
     }
 
     /// Serves the terminal to its end.
-    pub(crate) async fn run(mut self: Box<Self>, shared: &Shared, mut control: Control, tenancy: Tenancy) {
+    pub(crate) async fn run(
+        mut self: Box<Self>,
+        shared: &Shared,
+        mut control: Control,
+        tenancy: Tenancy,
+    ) {
         let why = self.live(&mut control).await;
         control.refuse();
         match why {
@@ -259,6 +273,9 @@ impl Session {
     fn resize(&self, control: &mut Control, size: Size, by: u64) {
         self.sizes.send_replace(size);
         control.resized(size, by);
+        if self.handles.len() > 1 {
+            self.resized.notify_one();
+        }
     }
 
     /// Ends the session and its views.
@@ -284,6 +301,17 @@ impl Session {
             // Whoever may not do that could not have started it.
             let _ = server.kill();
         }
+    }
+}
+
+/// Fits the window to its views at each change of their size.
+async fn fit(controls: Arc<Controls>, resized: Arc<Notify>) {
+    loop {
+        resized.notified().await;
+        // Once at once, and once when the views have surely seen their new size.
+        controls.fit().await;
+        sleep(FIT_DELAY).await;
+        controls.fit().await;
     }
 }
 

@@ -1,0 +1,15 @@
+//! Terminals on the real system: real shells, real clients, no network.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+#![cfg(target_os = "linux")]
+
+mod ends;
+mod fixture;
+mod flood;
+#[cfg(feature = "http")]
+mod http;
+mod join;
+mod needs_screen;
+mod open;
+mod raw;
+mod sizes;
