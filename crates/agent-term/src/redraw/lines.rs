@@ -25,6 +25,8 @@ pub(super) struct Writer<'a> {
     skipped: usize,
     /// The background that blank cells of this line have.
     fill: Color,
+    /// The last column of this line is as it should be already.
+    is_prepared: bool,
 }
 
 /// How a line goes over to the next.
@@ -55,6 +57,7 @@ impl<'a> Writer<'a> {
             y: 0,
             skipped: 0,
             fill: Color::DEFAULT,
+            is_prepared: false,
         }
     }
 
@@ -85,7 +88,9 @@ impl<'a> Writer<'a> {
         (self.x, self.y, self.skipped, self.fill) = (0, 0, 0, Color::DEFAULT);
         for (index, line) in lines.iter().enumerate() {
             let rest = &lines[index + 1..];
-            if let Some(style) = self.needs_preparation(line, rest) {
+            let style = self.needs_preparation(line, rest);
+            self.is_prepared = style.is_some();
+            if let Some(style) = style {
                 self.prepare_last(style);
             }
             self.line(line, self.passage(line, rest));
@@ -250,6 +255,10 @@ impl<'a> Writer<'a> {
     /// A blank cell that erasing cannot make: it was half of a wide character that has been overwritten.
     fn odd_blank(&mut self, style: Style) {
         let column = self.x + self.skipped;
+        if self.is_prepared && column + 2 == self.cols {
+            // Making one here would undo the one in the last column.
+            return self.text(" ", style);
+        }
         self.text("\u{3000}", style);
         self.sequence(&[column + 2], b'G');
         self.raw(b" ");

@@ -30,7 +30,7 @@ pub(crate) fn redraw(terminal: &Terminal) -> Vec<u8> {
     } else {
         save_cursor(&mut writer, &terminal.main);
     }
-    let screen = terminal.alternate.as_ref().unwrap_or(&terminal.main);
+    let screen = shown(terminal);
     charsets(&mut writer, terminal, screen);
     modes(&mut writer, terminal);
     title_and_colors(&mut writer, terminal);
@@ -74,16 +74,17 @@ fn pack(terminal: &Terminal, screen: &Screen) -> Vec<Line> {
     let mut lines: Vec<_> =
         screen.rows.iter().map(|row| Line::pack(row, &terminal.extras, &mut buffer)).collect();
     let mut row = screen.rows[screen.y].clone();
-    if let Some(last) = row
-        .cells
-        .last_mut()
-        .filter(|last| screen.x >= screen.cols && last.content() == Content::Blank)
-    {
+    let last = row.cells.last_mut().filter(|last| last.content() == Content::Blank);
+    if let Some(last) = last.filter(|_| std::ptr::eq(screen, shown(terminal)) && screen.x >= screen.cols) {
         // The cursor gets behind the last column only by writing there, so an erased cell becomes a space.
         *last = Cell::character(' ', 1, last.style);
         lines[screen.y] = Line::pack(&row, &terminal.extras, &mut buffer);
     }
     lines
+}
+
+fn shown(terminal: &Terminal) -> &Screen {
+    terminal.alternate.as_ref().unwrap_or(&terminal.main)
 }
 
 /// Leaves out the empty lines at the end.
@@ -236,6 +237,7 @@ fn ending(writer: &mut Writer<'_>, terminal: &Terminal, screen: &Screen) {
                 && last.x + columns == screen.x
                 && last.cell.has_content()
                 && last.cell.style == terminal.ink()
+                && !last.needs_ascii
         });
     match last {
         Some(last) if joins || is_behind => {
@@ -246,7 +248,14 @@ fn ending(writer: &mut Writer<'_>, terminal: &Terminal, screen: &Screen) {
             }
             // When it joins it looks as the pen does, which may know more than a cell.
             writer.set_pen(if joins { terminal.pen } else { last.cell.style });
+            let slot = b"()*+"[terminal.charsets.level];
+            if last.needs_ascii {
+                writer.raw(&[0x1b, slot, Charset::ASCII.name()]);
+            }
             writer.raw(last.text.as_bytes());
+            if last.needs_ascii {
+                writer.raw(&[0x1b, slot, terminal.charsets.current.name()]);
+            }
             if !joins {
                 writer.set_pen(terminal.pen);
                 // At least one sequence, so that the next mark does not join.
@@ -271,6 +280,8 @@ struct Last {
     cell: Cell,
     /// As the program would write it now.
     text: String,
+    /// With the character set in use the program could not write it.
+    needs_ascii: bool,
 }
 
 fn last_character(terminal: &Terminal, screen: &Screen) -> Option<Last> {
@@ -286,7 +297,7 @@ fn last_character(terminal: &Terminal, screen: &Screen) -> Option<Last> {
         Content::Blank | Content::Spacer => " ".to_owned(),
     };
     let first = text.chars().next()?;
-    let source = terminal.charsets.current.source(first)?;
-    let text = text.replacen(first, source.encode_utf8(&mut [0; 4]), 1);
-    Some(Last { x, cell, text })
+    let source = terminal.charsets.current.source(first);
+    let text = text.replacen(first, source.unwrap_or(first).encode_utf8(&mut [0; 4]), 1);
+    Some(Last { x, cell, text, needs_ascii: source.is_none() })
 }

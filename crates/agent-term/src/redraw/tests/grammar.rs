@@ -64,7 +64,7 @@ fn edit() -> impl Strategy<Value = Vec<u8>> {
         3 => sequence("@LMPSTX", 1),
         1 => sequence("b", 1),
         2 => select(vec!["\x1b[J", "\x1b[K", "\x1b[1K", "\x1b[2K", "\x1b[2J", "\x1b[?J", "\x1b[?2K"]).prop_map(Into::into),
-        1 => select(vec!["\x1b[2'}", "\x1b['~", "\x1b[ @", "\x1b[2 A", "\x1b[3J"]).prop_map(Into::into),
+        1 => select(vec!["\x1b[2'}", "\x1b['~", "\x1b[ @", "\x1b[2 A"]).prop_map(Into::into),
     ]
 }
 
