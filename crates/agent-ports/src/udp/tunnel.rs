@@ -25,8 +25,10 @@ use crate::{ByteReader, ByteStream, service::Place, stream::prepare};
 
 /// Datagrams that wait in one direction; a further one is dropped.
 const QUEUE: usize = 256;
-/// What is read or written at once.
+/// What is read at once.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// Datagrams that are written at once, at most 512 KiB.
+const BATCH: usize = 8;
 /// Longest time that the client may take to notice the end; closing at once would reset a client
 /// that still sends, and it would not read what was sent before.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -158,9 +160,8 @@ async fn write(mut queue: Receiver<Bytes>, writer: &mut (impl AsyncWrite + Unpin
         };
         frame::put(&datagram, &mut buffer);
         // What waits goes along, so that many small datagrams cost one call of the system.
-        while buffer.len() < BUFFER_BYTES
-            && let Ok(datagram) = queue.try_recv()
-        {
+        let more = std::iter::from_fn(|| queue.try_recv().ok());
+        for datagram in more.take(BATCH - 1) {
             frame::put(&datagram, &mut buffer);
         }
         let written = async {
