@@ -264,9 +264,7 @@ impl Output {
 }
 
 impl Line {
-    pub(crate) fn new(
-        counters: Arc<Counters>,
-    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Command>) {
+    pub(crate) fn new(counters: Arc<Counters>) -> (Arc<Self>, mpsc::UnboundedReceiver<Command>) {
         let (commands, received) = mpsc::unbounded_channel();
         let (wish, wished) = (Mutex::default(), Notify::new());
         (Arc::new(Self { commands, wish, wished, counters }), received)

@@ -84,7 +84,12 @@ impl Buffered {
     }
 
     /// Serves the terminal to its end.
-    pub(crate) async fn run(mut self: Box<Self>, shared: &Shared, mut control: Control, tenancy: Tenancy) {
+    pub(crate) async fn run(
+        mut self: Box<Self>,
+        shared: &Shared,
+        mut control: Control,
+        tenancy: Tenancy,
+    ) {
         let why = self.live(&mut control).await;
         control.refuse();
         self.screen.queue.close();

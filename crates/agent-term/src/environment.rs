@@ -27,9 +27,11 @@ fn names_utf8(locale: &OsStr) -> bool {
 mod tests {
     use super::*;
 
+    type Variables<'a> = &'a [(&'a str, &'a str)];
+
     #[test]
     fn a_locale_is_added_only_where_none_names_utf8() {
-        let cases: [(&[(&str, &str)], Option<&str>); 9] = [
+        let cases: [(Variables<'_>, Option<&str>); 9] = [
             (&[], Some("C.UTF-8")),
             (&[("LANG", "en_US.UTF-8")], None),
             (&[("LANG", "C")], Some("C.UTF-8")),

@@ -79,7 +79,7 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// What is there can be no object, whatever follows; it stays so.
+    /// What is there can be no object, whatever follows; the stream is of no more use.
     pub(crate) fn next(&mut self) -> Result<Option<TerminalClientMessage>, InvalidMessage> {
         if self.scan.at == 0 {
             skip_space(&mut self.buffer);
