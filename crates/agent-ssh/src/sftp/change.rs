@@ -44,7 +44,8 @@ impl Target<'_> {
         match self {
             Self::Path(path) => {
                 let size = size.try_into().map_err(|_| Errno::INVAL)?;
-                nix::unistd::truncate(path, size).map_err(|error| Errno::from_raw_os_error(error as i32))
+                nix::unistd::truncate(path, size)
+                    .map_err(|error| Errno::from_raw_os_error(error as i32))
             }
             // A link has no size to be set; the server has refused it.
             Self::Link(_) => Err(Errno::INVAL),
@@ -73,8 +74,7 @@ impl Target<'_> {
 
     fn set_times(self, (access, modification): (u32, u32)) -> Result<(), Errno> {
         let time = |seconds: u32| Timespec { tv_sec: seconds.into(), tv_nsec: 0 };
-        let times =
-            Timestamps { last_access: time(access), last_modification: time(modification) };
+        let times = Timestamps { last_access: time(access), last_modification: time(modification) };
         match self {
             Self::Path(path) => utimensat(CWD, path, &times, AtFlags::empty()),
             Self::Link(path) => utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW),

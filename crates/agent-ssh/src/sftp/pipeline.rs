@@ -50,11 +50,7 @@ impl Drop for StopOnDrop {
     }
 }
 
-pub(super) async fn run(
-    source: impl Source,
-    sink: impl Sink,
-    config: Config,
-) -> Result<(), Error> {
+pub(super) async fn run(source: impl Source, sink: impl Sink, config: Config) -> Result<(), Error> {
     let stop = StopOnDrop(Arc::default());
     let blocks = Blocks::default();
     // One batch is gathered, one carried out, one sent, and one waits in between.
@@ -135,7 +131,8 @@ impl<S: Source> Receiver<S> {
             self.framing.push(bytes);
             loop {
                 while let Some(packet) = self.framing.next()? {
-                    let size = packet.head.len() + packet.rest.iter().map(Bytes::len).sum::<usize>();
+                    let size =
+                        packet.head.len() + packet.rest.iter().map(Bytes::len).sum::<usize>();
                     let message = Message::parse(packet)?;
                     match message {
                         Message::Init { .. } => self.is_ready = true,
@@ -223,7 +220,8 @@ fn cost(message: &Message, size: usize) -> usize {
         }
         Message::Request { request: Request::ReadDirectory { .. }, .. } => 34_000,
         Message::Request {
-            request: Request::RealPath { .. } | Request::ReadLink { .. } | Request::ExpandPath { .. },
+            request:
+                Request::RealPath { .. } | Request::ReadLink { .. } | Request::ExpandPath { .. },
             ..
         } => 8_192,
         _ => 0,

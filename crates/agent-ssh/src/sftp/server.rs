@@ -1,12 +1,10 @@
 //! Carrying out requests: all of it may wait for the disk, so it runs on the pool for that.
 
 use std::io::IoSlice;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{
-    self, AtFlags, CWD, Dir, Mode, OFlags, Stat, StatVfs,
-};
+use rustix::fs::{self, CWD, Dir, Mode, OFlags, Stat, StatVfs};
 use rustix::io::{Errno, pread, retry_on_intr};
 
 use super::attributes::Attributes;
@@ -163,9 +161,7 @@ impl Server {
             Request::Rename { from, to } => done(rename_new(&path(from), &path(to))),
             Request::PosixRename { from, to } => done(fs::rename(&*path(from), &*path(to))),
             Request::HardLink { from, to } => done(fs::link(&*path(from), &*path(to))),
-            Request::SymbolicLink { target, link } => {
-                done(fs::symlink(&**target, &*path(link)))
-            }
+            Request::SymbolicLink { target, link } => done(fs::symlink(&**target, &*path(link))),
             Request::ReadLink { path: name } => {
                 Ok(Answer::Path(fs::readlink(&*path(name), Vec::new())?.into_bytes()))
             }
