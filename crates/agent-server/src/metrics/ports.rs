@@ -49,7 +49,12 @@ impl Collector for PortsCollector {
         let above = scans.count - scans.buckets.iter().sum::<u64>();
         // What the encoder writes as infinity.
         buckets.push((f64::MAX, above));
-        metric.encode_histogram::<()>(scans.sum.as_secs_f64(), scans.count, &buckets, None)
+        metric.encode_histogram::<[(&str, &str); 0]>(
+            scans.sum.as_secs_f64(),
+            scans.count,
+            &buckets,
+            None,
+        )
     }
 }
 

@@ -12,7 +12,7 @@ mod tests;
 
 pub(crate) use agree::{Ephemeral, KexError, SharedSecret};
 pub(crate) use derive::{ExchangeHash, Transcript, derive};
-pub(crate) use negotiate::{Chosen, HOST_KEY_ALGORITHMS, KexInit, NoCommon, negotiate};
+pub(crate) use negotiate::{Chosen, HOST_KEY_ALGORITHMS, KexInit, negotiate};
 
 /// An end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::negotiate::NoCommon;
 use super::{
-    Ephemeral, HOST_KEY_ALGORITHMS, KexError, KexInit, Method, NoCommon, Role, SharedSecret,
-    Transcript, derive, negotiate,
+    Ephemeral, HOST_KEY_ALGORITHMS, KexError, KexInit, Method, Role, SharedSecret, Transcript,
+    derive, negotiate,
 };
 use crate::cipher::{Cipher, Mac, Suite};
 use crate::wire::{Malformed, Put};
