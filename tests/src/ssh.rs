@@ -94,8 +94,9 @@ impl SshDaemon {
     /// `ssh OPTIONS me@127.0.0.1`, to which a command can be added.
     pub fn ssh(&self, options: &[&str]) -> Command {
         let mut command = client("ssh");
-        command.args(self.options()).args(["-p", &self.port().to_string()]);
-        command.args(options).arg("me@127.0.0.1");
+        // Of an option that occurs twice the first counts.
+        command.args(options).args(self.options()).args(["-p", &self.port().to_string()]);
+        command.arg("me@127.0.0.1");
         command
     }
 

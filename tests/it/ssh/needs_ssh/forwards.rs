@@ -104,7 +104,7 @@ async fn local_ports_sockets_and_streams_reach_the_workspace() {
 async fn a_port_nobody_listens_on_is_refused_with_a_reason() {
     let agent = SshDaemon::start(&[]).await;
     let target = format!("127.0.0.1:{}", free_port().await);
-    let output = finish(agent.ssh(&["-W", &target]), b"").await;
+    let output = finish(agent.ssh(&["-o", "LogLevel=INFO", "-W", &target]), b"").await;
     assert_ne!(output.code, 0);
     assert!(output.stderr.contains("connect failed"), "{}", output.stderr);
     assert!(output.stderr.contains("refused"), "{}", output.stderr);
@@ -152,7 +152,8 @@ async fn a_busy_port_and_foreign_files_are_no_listeners() {
 async fn each_direction_has_its_switch() {
     let agent = SshDaemon::start(&["--ssh-no-local-forward"]).await;
     let server = echo_server().await;
-    let output = finish(agent.ssh(&["-W", &format!("127.0.0.1:{server}")]), b"").await;
+    let target = format!("127.0.0.1:{server}");
+    let output = finish(agent.ssh(&["-o", "LogLevel=INFO", "-W", &target]), b"").await;
     assert!(output.stderr.contains("administratively prohibited"), "{}", output.stderr);
     let remote = free_port().await;
     let _client = start(&agent, &["-R", &format!("{remote}:127.0.0.1:{server}")]);
