@@ -23,7 +23,8 @@ fn a_terminal_is_closed_for_everybody_and_its_id_is_free() {
         let pid = f.record(1).unwrap().pid.unwrap();
         let two = join(f.terminals.close_terminal(id(1)), f.terminals.close_terminal(id(1)));
         let (one, other) = timeout(LONG, two).await.unwrap();
-        (one.unwrap(), other.unwrap());
+        one.unwrap();
+        other.unwrap();
         assert_eq!(viewer.end().await, End::Closed);
         assert!(f.record(1).is_none() && !is_alive(pid));
         let gone = f.terminals.close_terminal(id(1)).await.unwrap_err();
