@@ -200,6 +200,12 @@ impl Link {
         }
     }
 
+    /// Writes what is queued.
+    pub(crate) async fn flush(&mut self) -> Result<(), HandshakeError> {
+        self.seal();
+        poll_fn(|cx| self.poll_write(cx)).await.map_err(HandshakeError::stream)
+    }
+
     /// Writes what is queued and reads until something came. Both at once: a peer that does the
     /// same would otherwise wait for this side.
     async fn pump(&mut self) -> Result<(), HandshakeError> {

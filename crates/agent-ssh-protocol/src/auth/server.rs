@@ -89,6 +89,9 @@ where
     offer_service(&mut link).await?;
     let user = authenticate(&mut link, &mut authenticator, config.max_auth_tries).await?;
     link.send(vec![number::USERAUTH_SUCCESS]);
+    // A key exchange of the client would hold it back.
+    link.secure().await?;
+    link.flush().await?;
     let (connection, incoming, driver) = establish(link, config.connection.clone());
     Ok(Accepted { connection, incoming, driver, authenticator, user, client_id })
 }
