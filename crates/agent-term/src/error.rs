@@ -2,9 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use agent_api::{
-    Classify, ErrorCode, FieldError, TerminalId, limits::MAX_TERMINAL_COMMAND_BYTES,
-};
+use agent_api::{Classify, ErrorCode, FieldError, TerminalId, limits::MAX_TERMINAL_COMMAND_BYTES};
 use agent_exec::{CommandLineError, SpawnError};
 
 /// Why an operation failed.

@@ -90,8 +90,7 @@ async fn carry(socket: &mut WebSocket, attachment: Attachment) -> Result<Close, 
     loop {
         let (is_busy, unwritten) = (input.is_busy(), socket.unwritten());
         let has_room = unwritten <= ahead;
-        let awaited =
-            Awaited { message: !is_busy, unwritten: (!has_room).then_some(ahead) };
+        let awaited = Awaited { message: !is_busy, unwritten: (!has_room).then_some(ahead) };
         tokio::select! {
             applied = input.apply(), if is_busy => if applied.is_err() {
                 return Ok(Close::new(close_codes::INVALID_TEXT, "invalid message"));

@@ -13,12 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::{
-    Attachment, Error, InvalidMessage, Outgoing,
-    messages::Stream,
-    request,
-    service::Shared,
-    statistics::ErrorType,
-    terminal,
+    Attachment, Error, InvalidMessage, Outgoing, messages::Stream, request, service::Shared,
+    statistics::ErrorType, terminal,
 };
 
 /// Longest time until the opening is complete.
@@ -90,9 +86,8 @@ async fn read_init<S: AsyncRead + Unpin>(stream: &mut S) -> Result<TerminalInit,
 }
 
 fn parse_init(json: &[u8]) -> Result<TerminalInit, Fault> {
-    serde_json::from_slice(json).map_err(|error| {
-        if error.is_data() { Fault::WrongType } else { Fault::NotJson }
-    })
+    serde_json::from_slice(json)
+        .map_err(|error| if error.is_data() { Fault::WrongType } else { Fault::NotJson })
 }
 
 /// Carries bytes both ways.

@@ -8,9 +8,16 @@ use agent_exec::{ExitStatus, Signal};
 use tracing::{debug, info};
 
 use crate::{
-    Attachment, Config, Error, attachment::{Join, Wanted}, buffered::Buffered, control::{Cause, Control},
-    entry::{Phase, Tenancy}, outbox::End, program::{self, Program, blocking}, screen::Session,
-    service::Shared, statistics::ErrorType,
+    Attachment, Config, Error,
+    attachment::{Join, Wanted},
+    buffered::Buffered,
+    control::{Cause, Control},
+    entry::{Phase, Tenancy},
+    outbox::End,
+    program::{self, Program, blocking},
+    screen::Session,
+    service::Shared,
+    statistics::ErrorType,
 };
 
 /// What keeps a screen, and the program.
