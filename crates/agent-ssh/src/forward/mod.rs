@@ -30,8 +30,7 @@ use crate::{auth::Grant, connection::Place};
 
 pub(crate) use self::{
     payload::originated,
-    pump::Socket,
-    relay::{Accept, Relay, accept_all},
+    relay::{Relay, accept_all},
     socket_file::{MAX_PATH_BYTES, SocketFile, listen_private},
     streamlocal::StreamlocalRegistry,
     tcp::{is_missing, listen_at},

@@ -17,7 +17,7 @@ use tracing::debug;
 use super::{
     ForwardContext, MAX_FORWARDED, Scope,
     payload::{HostAndPort, forwarded, forwarded_path, path},
-    relay::{Accept, Relay, accept_all},
+    relay::{Relay, accept_all},
     streamlocal::Streamlocal,
     tcp,
 };

@@ -18,7 +18,8 @@ const STEP_BYTES: u64 = 65_536;
 pub(super) struct Range {
     pub(super) offset: u64,
     pub(super) length: u64,
-    pub(super) at: u64,
+    /// `None`: the system appends.
+    pub(super) at: Option<u64>,
 }
 
 /// Copies a range; a file opened to append gets it at its end.
@@ -55,7 +56,8 @@ pub(super) fn copy_data(
             return if is_end { Ok(()) } else { Err(Code::EndOfFile.into()) };
         }
         write_all(to, &mut [IoSlice::new(&buffer[..count])], at)?;
-        (offset, at) = (offset + count as u64, at.saturating_add(count as u64));
+        offset += count as u64;
+        at = at.map(|at| at.saturating_add(count as u64));
     }
     Ok(())
 }

@@ -11,7 +11,12 @@ pub(super) const MAX_HANDLES: usize = 1_024;
 #[derive(Debug)]
 pub(super) enum Opened {
     /// Anything that OPEN opened, possibly a directory or a device.
-    File(OwnedFd),
+    File {
+        /// The file.
+        file: OwnedFd,
+        /// It was opened to append, so a write has no place of its own.
+        appends: bool,
+    },
     /// A directory being listed.
     Directory(Dir),
 }
@@ -42,16 +47,23 @@ impl Handles {
     /// The file behind a handle; `None` for a directory and for what is not open.
     pub(super) fn file(&self, number: Option<u32>) -> Option<BorrowedFd<'_>> {
         match self.slots.get(number? as usize)? {
-            Some(Opened::File(file)) => Some(file.as_fd()),
+            Some(Opened::File { file, .. }) => Some(file.as_fd()),
             Some(Opened::Directory(_)) | None => None,
         }
+    }
+
+    /// Where a write to a handle goes that asks for `offset`; `None` for the end of the file.
+    pub(super) fn place(&self, number: Option<u32>, offset: u64) -> Option<u64> {
+        let opened = number.and_then(|number| self.slots.get(number as usize)?.as_ref());
+        let appends = matches!(opened, Some(Opened::File { appends: true, .. }));
+        (!appends).then_some(offset)
     }
 
     /// The directory behind a handle; `None` for a file and for what is not open.
     pub(super) fn directory(&mut self, number: Option<u32>) -> Option<&mut Dir> {
         match self.slots.get_mut(number? as usize)? {
             Some(Opened::Directory(directory)) => Some(directory),
-            Some(Opened::File(_)) | None => None,
+            Some(Opened::File { .. }) | None => None,
         }
     }
 

@@ -120,6 +120,7 @@ impl Server {
                 done(retry_on_intr(|| fs::fsync(file)))
             }
             Request::CopyData { from, offset, length, to, at } => {
+                let at = self.handles.place(to, at);
                 let (from, to) = (self.file(from)?, self.file(to)?);
                 copy_data(from, to, Range { offset, length, at }, &self.stop)?;
                 Ok(Answer::Done)
@@ -189,7 +190,7 @@ impl Server {
         self.insert(|config| {
             let path = paths::path(config, name);
             let file = retry_on_intr(|| fs::openat(CWD, &*path, flags, mode))?;
-            Ok(Opened::File(file))
+            Ok(Opened::File { file, appends: is_set(APPEND) })
         })
     }
 
@@ -217,7 +218,7 @@ impl Server {
     fn close(&mut self, handle: Handle) -> Result<Answer, Status> {
         match self.handles.remove(handle) {
             // The error is worth knowing: some file systems write only now.
-            Some(Opened::File(file)) => match nix::unistd::close(file) {
+            Some(Opened::File { file, .. }) => match nix::unistd::close(file) {
                 Ok(()) | Err(nix::Error::EINTR) => Ok(Answer::Done),
                 Err(error) => Err(Errno::from_raw_os_error(error as i32).into()),
             },
@@ -248,14 +249,14 @@ impl Server {
     }
 
     fn write(&self, handle: Handle, offset: u64, data: &Data) -> Result<Answer, Status> {
-        let file = self.file(handle)?;
+        let (file, place) = (self.file(handle)?, self.handles.place(handle, offset));
         let first = IoSlice::new(&data.first);
         if data.rest.is_empty() {
-            return done(write_all(file, &mut [first], offset));
+            return done(write_all(file, &mut [first], place));
         }
         let rest = data.rest.iter().map(|piece| IoSlice::new(piece));
         let mut pieces: Vec<_> = std::iter::once(first).chain(rest).collect();
-        done(write_all(file, &mut pieces, offset))
+        done(write_all(file, &mut pieces, place))
     }
 
     fn read_directory(&mut self, handle: Handle) -> Result<Answer, Status> {

@@ -3,9 +3,9 @@
 use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 
-use rustix::io::{Errno, pwritev, retry_on_intr};
+use rustix::io::{Errno, pwritev, retry_on_intr, writev};
 
-/// Writes all pieces, in order, from `offset` on, or at the end of a file opened to append.
+/// Writes all pieces, in order, from `offset` on; without one where the system appends.
 ///
 /// # Errors
 ///
@@ -13,13 +13,16 @@ use rustix::io::{Errno, pwritev, retry_on_intr};
 pub(super) fn write_all(
     file: BorrowedFd<'_>,
     pieces: &mut [IoSlice<'_>],
-    mut offset: u64,
+    mut offset: Option<u64>,
 ) -> Result<(), Errno> {
     let mut missing: usize = pieces.iter().map(|piece| piece.len()).sum();
     let mut pieces = pieces;
     // Once even for nothing, so that a file not open for writing is an error.
     loop {
-        let written = retry_on_intr(|| pwritev(file, pieces, offset))?;
+        let written = retry_on_intr(|| match offset {
+            Some(offset) => pwritev(file, pieces, offset),
+            None => writev(file, pieces),
+        })?;
         missing -= written;
         if missing == 0 {
             return Ok(());
@@ -27,7 +30,7 @@ pub(super) fn write_all(
         if written == 0 {
             return Err(Errno::IO);
         }
-        offset = offset.saturating_add(written as u64);
+        offset = offset.map(|offset| offset.saturating_add(written as u64));
         IoSlice::advance_slices(&mut pieces, written);
     }
 }

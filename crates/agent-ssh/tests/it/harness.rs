@@ -130,8 +130,8 @@ impl World {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) connection: Connection,
-    /// Dropped, the socket is closed without a word.
-    driving: JoinSet<()>,
+    /// Dropped with the last session, the socket is closed without a word.
+    driving: Arc<tokio::sync::Mutex<JoinSet<()>>>,
 }
 
 impl Client {
@@ -152,11 +152,12 @@ impl Client {
             let refuse = async { while incoming.next().await.is_some() {} };
             tokio::join!(driver.run(), refuse);
         });
-        Ok(Self { connection, driving })
+        Ok(Self { connection, driving: Arc::new(driving.into()) })
     }
 
     pub(crate) async fn session(&self) -> Talk {
-        Talk(soon(self.connection.open("session", &[])).await.unwrap())
+        let channel = soon(self.connection.open("session", &[])).await.unwrap();
+        Talk(channel, Arc::clone(&self.driving))
     }
 
     /// Runs a command without a terminal to its end.
@@ -175,14 +176,14 @@ impl Client {
     }
 
     /// Closes the socket without a word, and waits until that is done.
-    pub(crate) async fn vanish(mut self) {
-        self.driving.shutdown().await;
+    pub(crate) async fn vanish(self) {
+        self.driving.lock().await.shutdown().await;
     }
 }
 
-/// A session of a client.
+/// A session of a client, which keeps the connection.
 #[derive(Debug)]
-pub(crate) struct Talk(pub(crate) Channel);
+pub(crate) struct Talk(pub(crate) Channel, Arc<tokio::sync::Mutex<JoinSet<()>>>);
 
 /// Everything that a client heard until its channel closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -40,7 +40,8 @@ async fn a_channel_too_many_is_refused_and_the_others_are_untouched() {
 
 #[tokio::test]
 async fn other_channels_than_the_known_are_refused() {
-    let client = World::new().client().await;
+    let world = World::new();
+    let client = world.client().await;
     for kind in ["tun@openssh.com", "x11", "forwarded-tcpip", ""] {
         match soon(client.connection.open(kind, &[])).await {
             Err(OpenError::Refused { reason, .. }) => assert_eq!(reason, 3, "{kind}"),

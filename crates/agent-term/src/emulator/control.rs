@@ -9,11 +9,11 @@ use super::terminal::Terminal;
 
 impl Actions for Terminal {
     fn print_ascii(&mut self, text: &[u8]) {
-        self.print_text(text);
+        self.print_bytes(text);
     }
 
-    fn print(&mut self, character: char) {
-        self.print_char(character);
+    fn print(&mut self, text: &str) {
+        self.print_text(text);
     }
 
     fn control(&mut self, code: u8) {

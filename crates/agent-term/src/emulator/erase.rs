@@ -178,11 +178,11 @@ impl Terminal {
     /// DECALN.
     pub(super) fn align(&mut self) {
         self.go_to(0, 0);
-        let style = Style { extra: 0, ..self.pen };
+        let (cols, style) = (self.cols, Style { extra: 0, ..self.pen });
         let screen = self.screen();
         let y = screen.y;
         for row in screen.rows.range_mut(y..) {
-            row.cells.fill(Cell::character('E', 1, style));
+            row.cells_mut(cols).fill(Cell::character('E', 1, style));
             row.is_wrapped = false;
         }
         self.go_to(0, 0);

@@ -51,7 +51,7 @@ impl Line {
         let length = row.length();
         let mut packer =
             Packer { data: buffer, style: Style::default(), blanks: 0, has_extras: false };
-        let mut cells = row.cells[..length].iter().peekable();
+        let mut cells = row.cells()[..length].iter().peekable();
         while let Some(cell) = cells.next() {
             // Halves of wide characters come in pairs; one that is alone shows nothing.
             let is_pair = cell.width() == 2 && cells.next_if(|next| next.is_spacer()).is_some();
@@ -95,7 +95,7 @@ impl Line {
             }
         }
         cells.resize(cols.max(cells.len()), Cell::default());
-        Row { cells, is_wrapped: self.is_wrapped }
+        Row::new(cells, self.is_wrapped)
     }
 
     /// Notes the numbers that the line holds.
@@ -277,17 +277,18 @@ mod tests {
             Cell::character('z', 1, Style::default()),
             Cell::default(),
         ];
-        let row = Row { cells, is_wrapped: true };
+        let row = Row::new(cells, true);
         let line = Line::pack(&row, &extras, &mut Vec::new());
         assert_eq!(line.length(), 9);
-        assert_eq!(line.unpack(10, &mut extras), row);
+        let unpacked = line.unpack(10, &mut extras);
+        assert_eq!((unpacked.cells(), unpacked.is_wrapped), (row.cells(), true));
         assert!(line.has_extras);
     }
 
     #[test]
     fn plain_text_is_stored_as_it_is() {
         let mut row = Row::blank(80, Style::default());
-        for (cell, character) in row.cells.iter_mut().zip("hello".chars()) {
+        for (cell, character) in row.cells_mut(5).iter_mut().zip("hello".chars()) {
             *cell = Cell::character(character, 1, Style::default());
         }
         let line = Line::pack(&row, &Extras::new(0), &mut Vec::new());

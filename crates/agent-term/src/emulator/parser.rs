@@ -22,8 +22,8 @@ pub(crate) const MAX_PENDING: usize = 8 * 1024;
 pub(crate) trait Actions {
     /// Printable ASCII, at least one byte.
     fn print_ascii(&mut self, text: &[u8]);
-    /// One character that is no control.
-    fn print(&mut self, character: char);
+    /// Characters of which none is a control.
+    fn print(&mut self, text: &str);
     /// A control character: C0, or C1 from 80 to 9f.
     fn control(&mut self, code: u8);
     /// An escape sequence: intermediates, final byte.
@@ -141,7 +141,7 @@ impl Parser {
         match std::str::from_utf8(&partial[..length]) {
             Ok(text) => {
                 self.partial_length = 0;
-                text.chars().for_each(|character| self.character(character, to));
+                self.text(text, to);
                 &bytes[1..]
             }
             Err(error) if error.error_len().is_none() => &bytes[1..],
@@ -165,7 +165,7 @@ impl Parser {
                 (valid, Some(error))
             }
         };
-        valid.chars().for_each(|character| self.character(character, to));
+        self.text(valid, to);
         let Some(error) = error else { return rest };
         let after = &bytes[valid.len()..];
         match error.error_len() {
@@ -189,20 +189,37 @@ impl Parser {
     /// Invalid UTF-8 shows as one character where characters are shown, and does not disturb a sequence.
     fn invalid(&mut self, to: &mut impl Actions) {
         if matches!(self.state, State::Ground | State::Osc) {
-            self.character(char::REPLACEMENT_CHARACTER, to);
+            self.text("\u{fffd}", to);
         }
     }
 
-    /// Takes a character beyond ASCII.
+    /// Takes characters beyond ASCII.
+    fn text(&mut self, mut text: &str, to: &mut impl Actions) {
+        while let Some(character) = text.chars().next() {
+            let length = match self.state {
+                State::Ground => text.find(is_no_text).unwrap_or(text.len()),
+                _ => 0,
+            };
+            let (plain, rest) = text.split_at(length);
+            if plain.is_empty() {
+                self.character(character, to);
+                text = &text[character.len_utf8()..];
+            } else {
+                to.print(plain);
+                text = rest;
+            }
+        }
+    }
+
+    /// Takes a character beyond ASCII that is not simply printed.
     fn character(&mut self, character: char, to: &mut impl Actions) {
         match character {
             '\u{80}'..='\u{9f}' => return self.c1(character as u8, to),
-            // A byte order mark is no text.
             '\u{feff}' => return,
             _ => {}
         }
         match self.state {
-            State::Ground => to.print(character),
+            State::Ground => {}
             State::Osc | State::DcsString => {
                 let mut buffer = [0; 4];
                 self.keep(character.encode_utf8(&mut buffer).as_bytes());
@@ -423,6 +440,11 @@ impl Parser {
         }
         self.collected_length = (self.collected_length + 1).min(self.collected.len() + 1);
     }
+}
+
+/// Tells the characters beyond ASCII that are controls, and the byte order mark.
+fn is_no_text(character: char) -> bool {
+    matches!(character, '\u{80}'..='\u{9f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ const MAX_REPEAT: usize = 4096;
 
 impl Terminal {
     /// Prints ASCII. The common case writes whole parts of a line at once.
-    pub(crate) fn print_text(&mut self, text: &[u8]) {
+    pub(crate) fn print_bytes(&mut self, text: &[u8]) {
         if self.charsets.current != Charset::ASCII || self.modes.insert || !self.modes.autowrap {
             return text.iter().for_each(|byte| self.print_char(char::from(*byte)));
         }
@@ -28,7 +28,7 @@ impl Terminal {
             let end = x + now.len();
             let row = screen.row();
             free_left(row, x, pen);
-            for (cell, byte) in row.cells[x..end].iter_mut().zip(now) {
+            for (cell, byte) in row.cells_mut(end)[x..end].iter_mut().zip(now) {
                 *cell = Cell::character(char::from(*byte), 1, pen);
             }
             free_right(row, end, pen);
@@ -38,7 +38,48 @@ impl Terminal {
         self.joins = 1;
     }
 
-    /// Prints one character.
+    /// Prints characters beyond ASCII, which character sets leave alone.
+    pub(crate) fn print_text(&mut self, text: &str) {
+        if self.modes.insert || !self.modes.autowrap {
+            return text.chars().for_each(|character| self.print_char(character));
+        }
+        let (pen, cols) = (self.ink(), self.cols);
+        let mut characters = text.chars().peekable();
+        while characters.peek().is_some() {
+            let screen = self.screen();
+            let mut x = screen.x;
+            let mut columns = 0;
+            let row = screen.row();
+            free_left(row, x, pen);
+            let cells = row.cells_mut(x);
+            // As many as fit and join nothing.
+            while let Some(character) = characters.peek() {
+                let next = width(*character);
+                if next == 0 || x + usize::from(next) > cols {
+                    break;
+                }
+                columns = next;
+                cells[x] = Cell::character(*character, columns, pen);
+                x += 1;
+                if columns == 2 {
+                    cells[x] = Cell::spacer(pen);
+                    x += 1;
+                }
+                characters.next();
+            }
+            row.cells_mut(x);
+            free_right(row, x, pen);
+            screen.x = x;
+            if columns > 0 {
+                self.joins = columns;
+            }
+            if let Some(odd) = characters.next() {
+                self.print_char(odd);
+            }
+        }
+    }
+
+    /// Prints one character, whatever it does.
     pub(crate) fn print_char(&mut self, character: char) {
         let character = self.charsets.current.map(character);
         let columns = width(character);
@@ -51,7 +92,10 @@ impl Terminal {
         let x = screen.x.min(cols);
         free_left(screen.row(), x, pen);
         if x + wide > cols {
-            if !self.modes.autowrap {
+            if self.modes.autowrap {
+                self.screen().row().cells_mut(cols)[x..].fill(Cell::blank(pen));
+                self.wrap();
+            } else {
                 self.screen().x = cols - 1;
                 if columns == 2 {
                     // Half of it has no place, and a mark that follows has nothing to join.
@@ -59,11 +103,6 @@ impl Terminal {
                     return;
                 }
                 free_left(self.screen().row(), cols - 1, pen);
-            } else {
-                if x < cols {
-                    self.screen().row().cells[x..].fill(Cell::blank(pen));
-                }
-                self.wrap();
             }
         }
         self.joins = columns;
@@ -77,11 +116,12 @@ impl Terminal {
         if is_insert && wide > 0 {
             row.insert(x, wide, pen);
         }
-        row.cells[x] = Cell::character(character, columns, pen);
-        if columns == 2 {
-            row.cells[x + 1] = Cell::spacer(pen);
-        }
         let end = x + wide.max(1);
+        let cells = row.cells_mut(end);
+        cells[x] = Cell::character(character, columns, pen);
+        if columns == 2 {
+            cells[x + 1] = Cell::spacer(pen);
+        }
         free_right(row, end, pen);
         screen.x = end;
     }
@@ -105,10 +145,10 @@ impl Terminal {
         let screen = self.alternate.as_mut().unwrap_or(&mut self.main);
         let Some(mut x) = screen.x.checked_sub(1) else { return };
         let row = screen.row();
-        if row.cells[x].is_spacer() && x > 0 {
+        if row.cells()[x].is_spacer() && x > 0 {
             x -= 1;
         }
-        let cell = row.cells[x];
+        let cell = row.cells()[x];
         let number = match cell.content() {
             Content::Char(base) => self.extras.cluster_number(base.encode_utf8(&mut [0; 4]), mark),
             Content::Cluster(number) => {
@@ -118,7 +158,7 @@ impl Terminal {
             Content::Blank | Content::Spacer => return,
         };
         if let Some(number) = number {
-            row.cells[x] = Cell::cluster(number, cell.width(), cell.style);
+            row.cells_mut(x)[x] = Cell::cluster(number, cell.width(), cell.style);
         }
         self.collect_extras();
     }
@@ -131,7 +171,7 @@ impl Terminal {
         else {
             return;
         };
-        let text = match screen.row().cells[x].content() {
+        let text = match screen.row().cells()[x].content() {
             Content::Char(character) => character.to_string(),
             Content::Cluster(number) => self.extras.cluster(number).to_owned(),
             Content::Blank | Content::Spacer => return,
@@ -147,14 +187,14 @@ impl Terminal {
 
 /// A wide character of which the cell at `x` is the second half goes when that cell is written.
 fn free_left(row: &mut Row, x: usize, style: Style) {
-    if x > 0 && row.cells[x - 1].width() == 2 {
-        row.cells[x - 1] = Cell::blank(style);
+    if x > 0 && row.cells()[x - 1].width() == 2 {
+        row.cells_mut(x)[x - 1] = Cell::blank(style);
     }
 }
 
 /// The second half of a wide character goes when its first half was written.
 fn free_right(row: &mut Row, x: usize, style: Style) {
-    if let Some(cell) = row.cells.get_mut(x).filter(|cell| cell.is_spacer()) {
-        *cell = Cell::blank(style);
+    if row.cells().get(x).is_some_and(|cell| cell.is_spacer()) {
+        row.cells_mut(x + 1)[x] = Cell::blank(style);
     }
 }

@@ -110,7 +110,7 @@ impl Terminal {
         self.main.saved.y = saved.line as isize - start as isize;
         self.main.saved.x = saved.x;
         self.main.after_resize(cols);
-        let is_full = self.main.row().cells[cols - 1] != Cell::default();
+        let is_full = self.main.row().cells()[cols - 1] != Cell::default();
         self.main.x = cursor.x.min(if is_full { cols } else { cols - 1 });
     }
 }
@@ -170,10 +170,9 @@ impl Wrapper<'_> {
         let (cells, offsets) = join(&rows);
         let borders = borders(&cells, self.cols);
         for (index, border) in borders.windows(2).enumerate() {
-            let mut row =
-                Row { cells: cells[border[0]..border[1]].to_vec(), is_wrapped: index > 0 };
-            row.is_wrapped |= rows[0].is_wrapped;
-            row.cells.resize(self.cols, Cell::default());
+            let cells = cells[border[0]..border[1]].to_vec();
+            let mut row = Row::new(cells, index > 0 || rows[0].is_wrapped);
+            row.resize(self.cols);
             self.push(&row);
         }
         let cols = self.cols;
@@ -208,17 +207,17 @@ fn join(rows: &[Row]) -> (Vec<Cell>, Vec<usize>) {
         let length = match rows.get(index + 1) {
             None => row.text_length(),
             // The last column stayed empty because a wide character had no place in it.
-            Some(next) if is_early(row, next) => row.cells.len() - 1,
-            Some(_) => row.cells.len(),
+            Some(next) if is_early(row, next) => row.cells().len() - 1,
+            Some(_) => row.cells().len(),
         };
-        cells.extend_from_slice(&row.cells[..length]);
+        cells.extend_from_slice(&row.cells()[..length]);
     }
     (cells, offsets)
 }
 
 fn is_early(row: &Row, next: &Row) -> bool {
-    let last = row.cells.last().is_some_and(|cell| cell.width() == 1 && !cell.has_content());
-    last && next.cells.first().is_some_and(|cell| cell.width() == 2)
+    let last = row.cells().last().is_some_and(|cell| cell.width() == 1 && !cell.has_content());
+    last && next.cells().first().is_some_and(|cell| cell.width() == 2)
 }
 
 /// Returns where a text is cut for so many columns, with its beginning and its end. There is at least one line.

@@ -126,14 +126,13 @@ impl Screen {
 
     /// Bytes of memory behind this.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let cells: usize =
-            self.rows.iter().map(|row| row.cells.capacity() * size_of::<Cell>()).sum();
+        let cells: usize = self.rows.iter().map(|row| row.cells().len() * size_of::<Cell>()).sum();
         cells + self.rows.capacity() * size_of::<Row>()
     }
 
     /// Notes the numbers that the cells hold.
     pub(crate) fn note_used(&self, used: &mut Used) {
-        for cell in self.rows.iter().flat_map(|row| &row.cells) {
+        for cell in self.rows.iter().flat_map(|row| row.cells()) {
             used.extra(cell.style.extra);
             if let Content::Cluster(number) = cell.content() {
                 used.cluster(number);
@@ -149,13 +148,13 @@ mod tests {
     fn screen(rows: usize) -> Screen {
         let mut screen = Screen::new(rows, 4, Style::default());
         for (row, character) in screen.rows.iter_mut().zip('a'..) {
-            row.cells[0] = Cell::character(character, 1, Style::default());
+            row.cells_mut(1)[0] = Cell::character(character, 1, Style::default());
         }
         screen
     }
 
     fn text(screen: &Screen) -> String {
-        let first = |row: &Row| match row.cells[0].content() {
+        let first = |row: &Row| match row.cells()[0].content() {
             Content::Char(character) => character,
             _ => ' ',
         };
@@ -182,6 +181,6 @@ mod tests {
         small.resize(2, 4);
         assert_eq!((text(&small).as_str(), small.y), ("bc", 1));
         small.resize(3, 9);
-        assert_eq!((text(&small).as_str(), small.y, small.rows[2].cells.len()), ("bc ", 1, 9));
+        assert_eq!((text(&small).as_str(), small.y, small.rows[2].cells().len()), ("bc ", 1, 9));
     }
 }

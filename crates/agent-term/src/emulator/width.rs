@@ -6,9 +6,14 @@ use unicode_width::UnicodeWidthChar as _;
 ///
 /// The widths are those of the present Unicode (UAX #11), which programs and clients of today use.
 pub(crate) fn width(character: char) -> u8 {
-    if character < '\u{300}' {
-        return 1;
+    match character {
+        ..'\u{300}' | '\u{2500}'..='\u{259f}' => 1,
+        '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => 2,
+        _ => table(character),
     }
+}
+
+fn table(character: char) -> u8 {
     character.width().unwrap_or(0).min(2) as u8
 }
 
@@ -29,7 +34,8 @@ pub(crate) fn is_contested(character: char) -> bool {
         (0x20000, 0x3fffd),
     ];
     let code = u32::from(character);
-    code > 0x1100
+    code >= 0x231a
+        && !(0x2e80..=0x9fff).contains(&code)
         && width(character) == 2
         && !ALWAYS_WIDE.iter().any(|&(first, last)| (first..=last).contains(&code))
 }
@@ -53,6 +59,14 @@ mod tests {
         check('😀', 2);
         check('\u{e0b0}', 1);
         check('\u{fffd}', 1);
+    }
+
+    #[test]
+    fn what_is_answered_without_the_table_is_what_it_says() {
+        for character in '\u{a0}'..=char::MAX {
+            let expected = if character < '\u{300}' { 1 } else { table(character) };
+            assert_eq!(width(character), expected, "{character:?}");
+        }
     }
 
     #[test]

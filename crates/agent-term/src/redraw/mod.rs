@@ -74,8 +74,11 @@ fn pack(terminal: &Terminal, screen: &Screen) -> Vec<Line> {
     let mut lines: Vec<_> =
         screen.rows.iter().map(|row| Line::pack(row, &terminal.extras, &mut buffer)).collect();
     let mut row = screen.rows[screen.y].clone();
-    let last = row.cells.last_mut().filter(|last| last.content() == Content::Blank);
-    if let Some(last) = last.filter(|_| std::ptr::eq(screen, shown(terminal)) && screen.x >= screen.cols) {
+    let last =
+        row.cells_mut(screen.cols).last_mut().filter(|last| last.content() == Content::Blank);
+    if let Some(last) =
+        last.filter(|_| std::ptr::eq(screen, shown(terminal)) && screen.x >= screen.cols)
+    {
         // The cursor gets behind the last column only by writing there, so an erased cell becomes a space.
         *last = Cell::character(' ', 1, last.style);
         lines[screen.y] = Line::pack(&row, &terminal.extras, &mut buffer);
@@ -285,7 +288,7 @@ struct Last {
 }
 
 fn last_character(terminal: &Terminal, screen: &Screen) -> Option<Last> {
-    let cells = &screen.rows[screen.y].cells;
+    let cells = screen.rows[screen.y].cells();
     let mut x = screen.x.checked_sub(1)?;
     if cells[x].is_spacer() && x > 0 && cells[x - 1].width() == 2 {
         x -= 1;

@@ -23,34 +23,31 @@ pub(super) fn change(out: &mut Vec<u8>, extras: &Extras, from: Style, to: Style)
     if is_same_look && old.underline_color == new.underline_color {
         return;
     }
-    let mut codes = Vec::new();
     let loses = |old: Color, new: Color| old != Color::DEFAULT && new == Color::DEFAULT;
-    let base = if from.flags.0 & !to.flags.0 & !UNDERLINE & !Flags::PROTECTED != 0
+    let is_reset = from.flags.0 & !to.flags.0 & !UNDERLINE & !Flags::PROTECTED != 0
         || from.flags.underline() > 0 && to.flags.underline() == 0
         || loses(from.foreground, to.foreground)
         || loses(from.background, to.background)
-        || loses(old.underline_color, new.underline_color)
-    {
-        codes.extend_from_slice(b";0");
-        Style::default()
-    } else {
-        from
-    };
-    let is_reset = !codes.is_empty();
-    flags(&mut codes, to.flags, base.flags.0);
+        || loses(old.underline_color, new.underline_color);
+    let base = if is_reset { Style::default() } else { from };
+    let start = out.len();
+    out.extend_from_slice(if is_reset { b"\x1b[;0" } else { b"\x1b[" });
+    flags(out, to.flags, base.flags.0);
     if to.foreground != base.foreground {
-        color(&mut codes, to.foreground, 30);
+        color(out, to.foreground, 30);
     }
     if to.background != base.background {
-        color(&mut codes, to.background, 40);
+        color(out, to.background, 40);
     }
     if new.underline_color != old.underline_color || is_reset {
-        underline_color(&mut codes, new.underline_color);
+        underline_color(out, new.underline_color);
     }
-    if let [_, codes @ ..] = &codes[..] {
-        out.extend_from_slice(b"\x1b[");
-        out.extend_from_slice(codes);
+    // Every code has come with a semicolon before it.
+    if out.len() > start + 2 {
+        out.remove(start + 2);
         out.push(b'm');
+    } else {
+        out.truncate(start);
     }
     let is_protected = to.flags.has(Flags::PROTECTED);
     if is_protected != from.flags.has(Flags::PROTECTED) || is_protected && is_reset {

@@ -26,8 +26,8 @@ impl Actions for Found {
         self.text(&String::from_utf8_lossy(text));
     }
 
-    fn print(&mut self, character: char) {
-        self.text(&character.to_string());
+    fn print(&mut self, text: &str) {
+        self.text(text);
     }
 
     fn control(&mut self, code: u8) {
