@@ -6,20 +6,24 @@ use agent_api::{
     CloseProcessInputResponse, DeleteProcessResponse, DirEntry, EditFilesRequest,
     EditFilesResponse, FindFilesRequest, FindFilesResponse, GetGitStatusRequest,
     GetGitStatusResponse, GetProcessOutputRequest, GetProcessOutputResponse, Greeting, Lifecycle,
-    ListDirectoryRequest, ListDirectoryResponse, ListProcessesRequest, ListProcessesResponse,
-    MakeDirectoryRequest, MakeDirectoryResponse, MovePathRequest, MovePathResponse, ProcessId,
-    ProcessRecord, ReadFileLinesRequest, ReadFileLinesResponse, ReadFileRequest,
-    ReadProcessOutputRequest, RemovePathRequest, RemovePathResponse, ResolvePathRequest,
-    ResolvePathResponse, SearchFilesRequest, SearchFilesResponse, SignalProcessRequest,
-    SignalProcessResponse, StartProcessRequest, StartProcessResponse, StatPathRequest,
-    StreamProcessOutputRequest, TerminalSize, Timestamp, WatchGitRequest, WriteFileRequest,
+    ListDirectoryRequest, ListDirectoryResponse, ListListeningPortsResponse, ListProcessesRequest,
+    ListProcessesResponse, ListTerminalsResponse, MakeDirectoryRequest, MakeDirectoryResponse,
+    MovePathRequest, MovePathResponse, OpenTerminalRequest, ProcessId, ProcessRecord,
+    ReadFileLinesRequest, ReadFileLinesResponse, ReadFileRequest, ReadProcessOutputRequest,
+    RemovePathRequest, RemovePathResponse, ResolvePathRequest, ResolvePathResponse, SHORT_SSH_PORT,
+    SSH_PORT, SearchFilesRequest, SearchFilesResponse, SignalProcessRequest, SignalProcessResponse,
+    StartProcessRequest, StartProcessResponse, StatPathRequest, StreamProcessOutputRequest,
+    TerminalId, TerminalInit, TerminalSize, Timestamp, WatchGitRequest, WriteFileRequest,
     WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::{ByteStream, Error, FileContent, GitWatch, Pong, ProcessStream, ReadOutput};
+use crate::{
+    ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch, Pong, ProcessStream,
+    ReadOutput, TerminalStream,
+};
 
 /// How long [`AgentConn::ping`] waits.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -301,4 +305,75 @@ pub trait AgentConn: fmt::Debug + Send + Sync {
     /// and does not let the upgrade through. [`Error::TooLarge`] in the stream for a message above
     /// [`max_message_bytes`](crate::Config::max_message_bytes).
     async fn watch_git(&self, request: WatchGitRequest) -> Result<GitWatch, Error>;
+
+    /// Opens a terminal, which outlives the connection: an id that is not known creates one, and the
+    /// same id finds it again with its screen.
+    ///
+    /// A WebSocket on a connection of its own, through a proxy too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Api`] with
+    /// [`ErrorCode::ResourceExhausted`](agent_api::ErrorCode::ResourceExhausted) when there are too
+    /// many terminals or connections of this one,
+    /// [`Unsupported`](agent_api::ErrorCode::Unsupported) for a backend that the machine lacks, and
+    /// [`UpgradeRequired`](agent_api::ErrorCode::UpgradeRequired) where no WebSocket can be had:
+    /// over a shared stream.
+    async fn open_terminal(
+        &self,
+        id: TerminalId,
+        request: OpenTerminalRequest,
+    ) -> Result<TerminalStream, Error>;
+
+    /// Opens a terminal with raw framing, through [`dial`](Self::dial) of port 2: the same without
+    /// events and without reasons.
+    ///
+    /// # Errors
+    ///
+    /// Those of `dial`. What the agent refuses later, such as a limit, is a stream that ends at once.
+    async fn open_terminal_stream(&self, init: TerminalInit) -> Result<TerminalStream, Error>;
+
+    /// Lists terminals, oldest first.
+    async fn list_terminals(&self) -> Result<ListTerminalsResponse, Error>;
+
+    /// Ends the program of a terminal, and returns when its id is free, which takes 5 s at most.
+    async fn close_terminal(&self, id: TerminalId) -> Result<(), Error>;
+
+    /// Lists the TCP ports that something other than the agent listens on, ascending.
+    async fn list_listening_ports(&self) -> Result<ListListeningPortsResponse, Error>;
+
+    /// Opens a byte stream to a port of the workspace, on its loopback addresses; 1 and 22 are the
+    /// agent's SSH server, 2 is a terminal.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Api`] with [`ErrorCode::BadGateway`](agent_api::ErrorCode::BadGateway) when nobody
+    /// listens, [`DeadlineExceeded`](agent_api::ErrorCode::DeadlineExceeded) when nobody accepts
+    /// within 5 s, [`ResourceExhausted`](agent_api::ErrorCode::ResourceExhausted) when there are too
+    /// many tunnels.
+    async fn dial(&self, port: u16) -> Result<DialStream, Error>;
+
+    /// Opens a socket for the datagrams of a UDP port of the workspace, on its loopback address.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`dial`](Self::dial), but whether anybody listens is not known.
+    async fn dial_udp(&self, port: u16) -> Result<DatagramSocket, Error>;
+
+    /// Opens a byte stream to the agent's SSH server: [`dial`](Self::dial) of port 22.
+    async fn ssh(&self) -> Result<DialStream, Error> {
+        self.dial(SSH_PORT).await
+    }
+
+    /// The same by one of the two ports that it has, 1 and 22.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for any other port.
+    async fn ssh_on_port(&self, port: u16) -> Result<DialStream, Error> {
+        match port {
+            SHORT_SSH_PORT | SSH_PORT => self.dial(port).await,
+            _ => Err(Error::invalid(format!("port {port} is not that of SSH, 1 or 22"))),
+        }
+    }
 }

@@ -55,8 +55,10 @@ mod proxy;
 mod reach;
 mod reconnect;
 mod target;
+mod terminal;
 mod token;
 mod transport;
+mod tunnel;
 mod until;
 
 pub use agent_api as api;
@@ -76,4 +78,6 @@ pub use processes::{OutputBytes, ProcessStream, ProcessStreamItem, ReadOutput};
 pub use proxy::Proxies;
 pub use reconnect::Reconnect;
 pub use target::Target;
+pub use terminal::{TerminalItem, TerminalSender, TerminalStream};
 pub use token::{Token, Warning};
+pub use tunnel::{DatagramReceiver, DatagramSender, DatagramSocket, DialStream};

@@ -8,6 +8,8 @@ mod operations;
 mod origin;
 mod processes;
 mod reply;
+mod terminals;
+mod tunnel;
 mod upload;
 mod websocket;
 

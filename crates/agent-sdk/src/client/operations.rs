@@ -6,13 +6,14 @@ use agent_api::{
     CloseProcessInputResponse, DeleteProcessResponse, DirEntry, DirectoryRef, EditFilesRequest,
     EditFilesResponse, FindFilesRequest, FindFilesResponse, GetGitStatusRequest,
     GetGitStatusResponse, GetProcessOutputRequest, GetProcessOutputResponse, Greeting, Lifecycle,
-    ListDirectoryQuery, ListDirectoryRequest, ListDirectoryResponse, ListProcessesRequest,
-    ListProcessesResponse, MakeDirectoryRequest, MakeDirectoryResponse, MovePathRequest,
-    MovePathResponse, ProcessId, ProcessRecord, ReadFileLinesRequest, ReadFileLinesResponse,
-    ReadFileRequest, ReadProcessOutputRequest, RemovePathRequest, RemovePathResponse,
-    ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, SearchFilesResponse,
-    SignalProcessRequest, SignalProcessResponse, StartProcessRequest, StartProcessResponse,
-    StatPathRequest, StreamProcessOutputRequest, TerminalSize, Timestamp, WatchGitRequest,
+    ListDirectoryQuery, ListDirectoryRequest, ListDirectoryResponse, ListListeningPortsResponse,
+    ListProcessesRequest, ListProcessesResponse, ListTerminalsResponse, MakeDirectoryRequest,
+    MakeDirectoryResponse, MovePathRequest, MovePathResponse, OpenTerminalRequest, ProcessId,
+    ProcessRecord, ReadFileLinesRequest, ReadFileLinesResponse, ReadFileRequest,
+    ReadProcessOutputRequest, RemovePathRequest, RemovePathResponse, ResolvePathRequest,
+    ResolvePathResponse, SearchFilesRequest, SearchFilesResponse, SignalProcessRequest,
+    SignalProcessResponse, StartProcessRequest, StartProcessResponse, StatPathRequest,
+    StreamProcessOutputRequest, TerminalId, TerminalInit, TerminalSize, Timestamp, WatchGitRequest,
     WriteFileRequest, WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
     limits::MAX_DEBUG_TEXT_BYTES, routes,
 };
@@ -27,9 +28,11 @@ use super::{
     call::Call,
     content::file_content,
     processes::{of_process, read_output},
+    terminals::of_terminal,
 };
 use crate::{
-    AgentConn, ByteStream, Error, FileContent, GitWatch, Pong, ProcessStream, ReadOutput,
+    AgentConn, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch, Pong,
+    ProcessStream, ReadOutput, TerminalStream,
     headers::{check_extra_headers, read_file_headers, write_file_headers},
     reach::await_reachable,
 };
@@ -298,5 +301,37 @@ impl AgentConn for AgentClient {
 
     async fn watch_git(&self, request: WatchGitRequest) -> Result<GitWatch, Error> {
         self.open_git_watch(request).await
+    }
+
+    async fn open_terminal(
+        &self,
+        id: TerminalId,
+        request: OpenTerminalRequest,
+    ) -> Result<TerminalStream, Error> {
+        self.open_terminal_socket(id, request).await
+    }
+
+    async fn open_terminal_stream(&self, init: TerminalInit) -> Result<TerminalStream, Error> {
+        self.open_raw_terminal(init).await
+    }
+
+    async fn list_terminals(&self) -> Result<ListTerminalsResponse, Error> {
+        self.json(Call::new(routes::LIST_TERMINALS)).await
+    }
+
+    async fn close_terminal(&self, id: TerminalId) -> Result<(), Error> {
+        self.exchange(of_terminal(routes::CLOSE_TERMINAL, id)).await?.no_content().await
+    }
+
+    async fn list_listening_ports(&self) -> Result<ListListeningPortsResponse, Error> {
+        self.json(Call::new(routes::LIST_LISTENING_PORTS)).await
+    }
+
+    async fn dial(&self, port: u16) -> Result<DialStream, Error> {
+        self.open_dial(port).await
+    }
+
+    async fn dial_udp(&self, port: u16) -> Result<DatagramSocket, Error> {
+        self.open_dial_udp(port).await
     }
 }

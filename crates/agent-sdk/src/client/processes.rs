@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{AgentClient, Transport, call::Call, reply::Reply};
 use crate::{
-    ByteStream, Error, OutputBytes, ProcessStream, ReadOutput, processes::read_events, until::Until,
+    ByteStream, Error, OutputBytes, ProcessStream, ReadOutput, processes::read_events,
+    transport::Limits, until::Until,
 };
 
 const EVENT_STREAM: &str = "text/event-stream";
@@ -99,7 +100,8 @@ impl AgentClient {
         let operation = call.operation;
         match &self.inner.transport {
             Transport::Pool(pool) if !pool.has_forward_proxy() => {
-                let (_, messages) = self.open_websocket(pool, call, 0).await?;
+                let limits = Limits { received: self.inner.max_message_bytes, sent: 0 };
+                let (_, messages) = self.open_websocket(pool, call, limits).await?;
                 let messages = Until::new(messages, self.inner.stop.clone());
                 Ok(ProcessStream::from_messages(operation, messages, request.from))
             }

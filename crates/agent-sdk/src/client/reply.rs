@@ -14,13 +14,14 @@ use futures_util::StreamExt;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Body;
 use hyper::{body::Incoming, upgrade::Upgraded};
+use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::upload::Progress;
 use crate::{
     ByteStream, Error, PingPath,
-    transport::{Connection, Pool},
+    transport::{BoxedStream, Connection, Pool, Wire},
     until::{Until, closed},
 };
 
@@ -124,6 +125,24 @@ impl Reply {
     /// Takes an upgraded connection out of HTTP.
     pub(crate) async fn upgrade(self) -> Result<Upgraded, Error> {
         hyper::upgrade::on(self.response).await.map_err(|error| super::lost(&error))
+    }
+
+    /// The same, down to the stream that was dialed, with the bytes that came behind the head.
+    pub(crate) async fn upgrade_raw(self) -> Result<(BoxedStream, Bytes), Error> {
+        let upgraded = self.upgrade().await?;
+        Ok(match upgraded.downcast::<TokioIo<Wire>>() {
+            Ok(parts) => (parts.io.into_inner().into_inner(), parts.read_buf),
+            Err(upgraded) => (Box::new(TokioIo::new(upgraded)), Bytes::new()),
+        })
+    }
+
+    /// Goes on with a 204 only, and reads nothing more.
+    pub(crate) async fn no_content(self) -> Result<(), Error> {
+        if self.status() != StatusCode::NO_CONTENT {
+            return Err(self.refused().await);
+        }
+        self.finish().await;
+        Ok(())
     }
 
     /// Reads the few bytes of a body that does not matter, which frees the connection.

@@ -13,8 +13,7 @@ use crate::{
 };
 
 impl AgentClient {
-    /// Opens a WebSocket on a connection of its own, on which messages of at most `sent` bytes may
-    /// be sent.
+    /// Opens a WebSocket on a connection of its own, with messages up to these limits.
     ///
     /// # Errors
     ///
@@ -24,7 +23,7 @@ impl AgentClient {
         &self,
         pool: &Arc<Pool>,
         call: Call,
-        sent: usize,
+        limits: Limits,
     ) -> Result<(TextSender, Messages), Error> {
         let operation = call.operation;
         let key = generate_key();
@@ -34,7 +33,6 @@ impl AgentClient {
         }
         check(reply.headers(), &key).map_err(|why| Error::protocol(operation, why))?;
         let stream = self.unless_closed(reply.upgrade()).await?;
-        let limits = Limits { received: self.inner.max_message_bytes, sent };
         Ok(Messages::open(operation, stream, limits, pool).await)
     }
 }

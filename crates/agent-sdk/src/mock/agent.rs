@@ -7,14 +7,16 @@ use agent_api::{
     CloseProcessInputResponse, DeleteProcessResponse, DirEntry, EditFilesRequest,
     EditFilesResponse, FindFilesRequest, FindFilesResponse, GetGitStatusRequest,
     GetGitStatusResponse, GetProcessOutputRequest, GetProcessOutputResponse, GitClientMessage,
-    Greeting, Lifecycle, ListDirectoryRequest, ListDirectoryResponse, ListProcessesRequest,
-    ListProcessesResponse, MakeDirectoryRequest, MakeDirectoryResponse, MovePathRequest,
-    MovePathResponse, ProcessId, ProcessRecord, ReadFileLinesRequest, ReadFileLinesResponse,
-    ReadFileRequest, ReadProcessOutputRequest, RemovePathRequest, RemovePathResponse,
-    ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, SearchFilesResponse,
-    SignalProcessRequest, SignalProcessResponse, StartProcessRequest, StartProcessResponse,
-    StatPathRequest, StreamProcessOutputRequest, TerminalSize, Timestamp, WatchGitRequest,
-    WriteFileRequest, WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
+    Greeting, Lifecycle, ListDirectoryRequest, ListDirectoryResponse, ListListeningPortsResponse,
+    ListProcessesRequest, ListProcessesResponse, ListTerminalsResponse, MakeDirectoryRequest,
+    MakeDirectoryResponse, MovePathRequest, MovePathResponse, OpenTerminalRequest, ProcessId,
+    ProcessRecord, ReadFileLinesRequest, ReadFileLinesResponse, ReadFileRequest,
+    ReadProcessOutputRequest, RemovePathRequest, RemovePathResponse, ResolvePathRequest,
+    ResolvePathResponse, SearchFilesRequest, SearchFilesResponse, SignalProcessRequest,
+    SignalProcessResponse, StartProcessRequest, StartProcessResponse, StatPathRequest,
+    StreamProcessOutputRequest, TerminalClientMessage, TerminalId, TerminalInit, TerminalSize,
+    Timestamp, WatchGitRequest, WriteFileRequest, WriteFileResponse, WriteProcessInputRequest,
+    WriteProcessInputResponse,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,8 +26,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::table::{Slot, mock_agent};
 use crate::{
-    AgentConn, ByteStream, Error, FileContent, GitWatch, Pong, ProcessStream, ReadOutput,
+    AgentConn, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch, Pong,
+    ProcessStream, ReadOutput, TerminalStream,
     headers::{check_extra_headers, read_file_headers, write_file_headers},
+    terminal::encode_init,
     until::{Until, closed},
 };
 
@@ -35,8 +39,9 @@ use crate::{
 /// one it fails with [`ErrorCode::Unsupported`](agent_api::ErrorCode::Unsupported).
 /// `set_extra_headers` and `close` need none and work as in a real client. The body of
 /// `write_file` is collected, however large, and given to the function as bytes; `ping` and
-/// `ping_within` share the function of `on_ping`; what is sent on a watch of `watch_git` is among the
-/// calls. Clones are the same mock.
+/// `ping_within` share the function of `on_ping`, and `dial` gives its own to `ssh` and
+/// `ssh_on_port`; what is sent on a watch of `watch_git` or typed into a terminal is among the calls.
+/// Clones are the same mock.
 ///
 /// ```
 /// use agent_sdk::{AgentConn, Error, api::{ErrorCode, Greeting}, mock::{Call, MockAgent}};
@@ -78,6 +83,14 @@ impl MockAgent {
     fn note(&self, call: Call) -> Result<(), Error> {
         self.inner.calls.lock().push(call);
         if self.is_closed() { Err(closed()) } else { Ok(()) }
+    }
+
+    fn terminal(&self, terminal: TerminalStream) -> TerminalStream {
+        let (mock, stop) = (self.clone(), self.inner.stop.clone());
+        terminal.around(
+            |items| Until::new(items, stop),
+            move |message| mock.note(Call::TerminalMessage(message.clone())),
+        )
     }
 
     fn until_closed(&self, stream: ByteStream) -> ByteStream {
@@ -133,6 +146,10 @@ mock_agent! {
         delete_process, on_delete_process, DeleteProcess(id: ProcessId) -> DeleteProcessResponse;
         get_git_status, on_get_git_status,
             GetGitStatus(request: GetGitStatusRequest) -> GetGitStatusResponse;
+        list_terminals, on_list_terminals, ListTerminals -> ListTerminalsResponse;
+        close_terminal, on_close_terminal, CloseTerminal(id: TerminalId) -> ();
+        list_listening_ports, on_list_listening_ports,
+            ListListeningPorts -> ListListeningPortsResponse;
     }
     by_hand {
         ping, on_ping, Ping(timeout: Duration) -> Pong;
@@ -144,6 +161,12 @@ mock_agent! {
             StreamProcessOutput(id: ProcessId, request: StreamProcessOutputRequest)
                 -> ProcessStream;
         watch_git, on_watch_git, WatchGit(request: WatchGitRequest) -> GitWatch;
+        open_terminal, on_open_terminal,
+            OpenTerminal(id: TerminalId, request: OpenTerminalRequest) -> TerminalStream;
+        open_terminal_stream, on_open_terminal_stream,
+            OpenTerminalStream(init: TerminalInit) -> TerminalStream;
+        dial, on_dial, Dial(port: u16) -> DialStream;
+        dial_udp, on_dial_udp, DialUdp(port: u16) -> DatagramSocket;
     }
 
     fn set_extra_headers(&self, headers: HeaderMap) -> Result<(), Error> {
@@ -208,6 +231,34 @@ mock_agent! {
             |messages| Until::new(messages, stop),
             move |message| mock.note(Call::WatchGitMessage(message.clone())),
         ))
+    }
+
+    async fn open_terminal(
+        &self,
+        id: TerminalId,
+        request: OpenTerminalRequest,
+    ) -> Result<TerminalStream, Error> {
+        self.note(Call::OpenTerminal(id, request.clone()))?;
+        let terminal = self.inner.answers.open_terminal.get("open_terminal")?(id, request)?;
+        Ok(self.terminal(terminal))
+    }
+
+    async fn open_terminal_stream(&self, init: TerminalInit) -> Result<TerminalStream, Error> {
+        encode_init(&init)?;
+        self.note(Call::OpenTerminalStream(init.clone()))?;
+        let answer = self.inner.answers.open_terminal_stream.get("open_terminal_stream")?;
+        Ok(self.terminal(answer(init)?))
+    }
+
+    async fn dial(&self, port: u16) -> Result<DialStream, Error> {
+        self.note(Call::Dial(port))?;
+        let stream = self.inner.answers.dial.get("dial")?(port)?;
+        Ok(stream.until(self.inner.stop.clone()))
+    }
+
+    async fn dial_udp(&self, port: u16) -> Result<DatagramSocket, Error> {
+        self.note(Call::DialUdp(port))?;
+        self.inner.answers.dial_udp.get("dial_udp")?(port)
     }
 }
 

@@ -58,6 +58,8 @@ macro_rules! mock_agent {
             SetExtraHeaders(HeaderMap),
             /// A message that was sent on a [`GitWatch`] of `watch_git`.
             WatchGitMessage(GitClientMessage),
+            /// A message that was sent on a [`TerminalStream`].
+            TerminalMessage(TerminalClientMessage),
             $(#[doc = concat!("`", stringify!($method), "`.")] $call $(( $($type),+ ))?,)*
             $(
                 #[doc = concat!("`", stringify!($own_method), "`.")]

@@ -17,10 +17,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use self::{
     dial::Dialer,
-    outbox::TextSender,
+    outbox::{Outbox, TextSender},
     pool::{Connection, Pool},
     shared::Shared,
     websocket::{Limits, Message, Messages},
+    wire::Wire,
 };
 use crate::client::Upload;
 

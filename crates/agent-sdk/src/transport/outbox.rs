@@ -33,7 +33,7 @@ struct Queued {
 }
 
 /// The socket's end of a [`TextSender`].
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     room: Arc<Semaphore>,
     texts: mpsc::Receiver<Queued>,
 }
@@ -60,7 +60,7 @@ impl TextSender {
 }
 
 impl Outbox {
-    pub(super) fn new(limit_bytes: usize) -> (TextSender, Self) {
+    pub(crate) fn new(limit_bytes: usize) -> (TextSender, Self) {
         let room = Arc::new(Semaphore::new(MAX_HELD));
         let (tx, texts) = mpsc::channel(MAX_HELD);
         let sender = TextSender { room: Arc::clone(&room), texts: tx, limit_bytes };
@@ -87,6 +87,12 @@ impl Outbox {
                 return self.close();
             }
         }
+    }
+
+    /// The next text; `None` when nobody can send any more. Its place is free at once, so that one
+    /// more than fits may be on its way.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        self.texts.recv().await.map(|queued| queued.text)
     }
 
     /// Refuses everything from now on.

@@ -55,6 +55,11 @@ impl Wire {
         Self { stream, traffic, peer_stopped_reading: false }
     }
 
+    /// The stream itself, of which a refused write fails at once.
+    pub(crate) fn into_inner(self) -> BoxedStream {
+        self.stream
+    }
+
     fn wrote(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let result = match result {
             Poll::Ready(Err(error)) if is_refusal(&error) => {
