@@ -183,7 +183,10 @@ impl Client {
 
 /// A session of a client, which keeps the connection.
 #[derive(Debug)]
-pub(crate) struct Talk(pub(crate) Channel, Arc<tokio::sync::Mutex<JoinSet<()>>>);
+pub(crate) struct Talk(
+    pub(crate) Channel,
+    #[expect(dead_code, reason = "it only has to live")] Arc<tokio::sync::Mutex<JoinSet<()>>>,
+);
 
 /// Everything that a client heard until its channel closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
