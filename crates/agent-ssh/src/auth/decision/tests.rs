@@ -97,8 +97,10 @@ impl World {
     /// authority's; the authority is trusted without a line when there are none.
     fn decide(&self, lines: &[&str], draft: Option<&Draft>) -> Result<Grant, Refused> {
         let file = lines.join("\n");
-        let file = file.replace("KEY", &self.key.to_openssh_line());
-        let file = file.replace("CA", &self.authority.public().to_openssh_line());
+        // A key may have the other word in it by chance.
+        let file = file.replace("KEY", "\u{1}").replace("CA", "\u{2}");
+        let file = file.replace('\u{1}', &self.key.to_openssh_line());
+        let file = file.replace('\u{2}', &self.authority.public().to_openssh_line());
         let entries: Vec<Entry> =
             entries(file.as_bytes()).map(|(_, entry)| entry.expect("a good line")).collect();
         let certificate = draft.map(|draft| draft.sign(&self.key, &self.authority));
