@@ -258,7 +258,8 @@ mock_agent! {
 
     async fn dial_udp(&self, port: u16) -> Result<DatagramSocket, Error> {
         self.note(Call::DialUdp(port))?;
-        self.inner.answers.dial_udp.get("dial_udp")?(port)
+        let socket = self.inner.answers.dial_udp.get("dial_udp")?(port)?;
+        Ok(socket.until(self.inner.stop.clone()))
     }
 }
 

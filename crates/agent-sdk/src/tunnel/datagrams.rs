@@ -7,6 +7,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
+#[cfg(feature = "mock")]
+use tokio_util::sync::CancellationToken;
 
 use super::DialStream;
 use crate::Error;
@@ -46,6 +48,13 @@ impl DatagramSocket {
         let sender = DatagramSender { stream: FramedWrite::new(writer, codec.clone()) };
         let receiver = DatagramReceiver { stream: FramedRead::new(reader, codec) };
         Self { sender, receiver }
+    }
+
+    /// The same socket, which this token ends; nothing was sent or received yet.
+    #[cfg(feature = "mock")]
+    pub(crate) fn until(self, stop: CancellationToken) -> Self {
+        let (reader, writer) = (self.receiver.stream.into_inner(), self.sender.stream.into_inner());
+        Self::from_stream(reader.unsplit(writer).until(stop))
     }
 
     /// As [`DatagramSender::send`].
