@@ -29,4 +29,6 @@ mod retries;
 mod shared;
 mod socket;
 mod streams;
+mod terminals;
 mod timeouts;
+mod tunnels;

@@ -3,20 +3,22 @@
 use std::time::Duration;
 
 use agent_sdk::{
-    AgentConn, ByteStream, Error, FileContent, GitWatch, PingPath, Pong, ProcessStream,
+    AgentConn, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch, PingPath,
+    Pong, ProcessStream, TerminalItem, TerminalStream,
     api::{
         EditFilesRequest, ErrorCode, FindFilesRequest, GetGitStatusRequest, GitClientMessage,
         GitServerMessage, ListDirectoryRequest, ListProcessesRequest, MakeDirectoryRequest,
-        MovePathRequest, ReadFileLinesRequest, ReadFileRequest, RemovePathRequest,
-        ResolvePathRequest, ResolvePathResponse, SearchFilesRequest, StartProcessRequest,
-        StatPathRequest, TerminalSize, WatchGitRequest, WriteFileRequest, WriteFileResponse,
+        MovePathRequest, OpenTerminalRequest, ReadFileLinesRequest, ReadFileRequest,
+        RemovePathRequest, ResolvePathRequest, ResolvePathResponse, SearchFilesRequest,
+        StartProcessRequest, StatPathRequest, TerminalClientMessage, TerminalInit, TerminalSize,
+        WatchGitRequest, WriteFileRequest, WriteFileResponse,
     },
     headers_from,
     mock::{Call, MockAgent},
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::streams::{from, id, printed};
 
@@ -70,6 +72,16 @@ async fn a_method_that_is_not_set_is_unsupported_by_name() {
     unset("delete_process", mock.delete_process(id()).await);
     unset("get_git_status", mock.get_git_status(GetGitStatusRequest::new("/")).await);
     unset("watch_git", mock.watch_git(WatchGitRequest::default()).await);
+    let terminal = "7c0b3c3e-3f0c-4a51-9b1e-0d6d0b1f2a11".parse().unwrap();
+    unset("open_terminal", mock.open_terminal(terminal, Default::default()).await);
+    let init = TerminalInit::new(terminal);
+    unset("open_terminal_stream", mock.open_terminal_stream(init).await);
+    unset("list_terminals", mock.list_terminals().await);
+    unset("close_terminal", mock.close_terminal(terminal).await);
+    unset("list_listening_ports", mock.list_listening_ports().await);
+    unset("dial", mock.dial(9).await);
+    unset("dial", mock.ssh().await);
+    unset("dial_udp", mock.dial_udp(9).await);
 }
 
 #[tokio::test]
@@ -234,4 +246,56 @@ async fn a_mock_refuses_the_arguments_that_the_client_refuses() {
     let write = WriteFileRequest { if_match: evil, ..Default::default() };
     let error = mock.write_file(write, ByteStream::empty()).await.unwrap_err();
     assert!(matches!(error, Error::InvalidArgument { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_terminal_is_a_pipe_whose_messages_are_calls() {
+    let mock = MockAgent::new();
+    mock.on_open_terminal(|_, request| {
+        assert!(request.events);
+        let output = TerminalItem::Output(Bytes::from_static(b"$ "));
+        Ok(TerminalStream::from_items([output, TerminalItem::Closed { reason: "exited".into() }]))
+    });
+    let id = "7c0b3c3e-3f0c-4a51-9b1e-0d6d0b1f2a11".parse().unwrap();
+    let request = OpenTerminalRequest { events: true, ..Default::default() };
+    let mut terminal = mock.open_terminal(id, request.clone()).await.unwrap();
+    terminal.input("a").await.unwrap();
+    let typed = Call::TerminalMessage(TerminalClientMessage::input("a"));
+    assert_eq!(mock.calls(), [Call::OpenTerminal(id, request), typed]);
+    assert!(matches!(terminal.next().await, Some(Ok(TerminalItem::Output(_)))));
+    mock.close();
+    assert!(matches!(terminal.next().await, Some(Err(Error::Closed { .. }))));
+    assert!(matches!(terminal.input("b").await, Err(Error::Closed { .. })));
+}
+
+#[tokio::test]
+async fn a_dialed_port_is_one_end_of_a_duplex() {
+    let mock = MockAgent::new();
+    let (far, mut near) = tokio::io::duplex(64);
+    let far = once(far);
+    mock.on_dial(move |_| Ok(DialStream::from_stream(far())));
+    let mut stream = mock.ssh_on_port(1).await.unwrap();
+    stream.write_all(b"hello").await.unwrap();
+    let mut bytes = [0; 5];
+    near.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"hello");
+    mock.close();
+    assert!(stream.read_u8().await.is_err());
+
+    let mock = MockAgent::new();
+    let (far, mut near) = tokio::io::duplex(64);
+    let far = once(far);
+    mock.on_dial_udp(move |_| Ok(DatagramSocket::from_stream(DialStream::from_stream(far()))));
+    let mut socket = mock.dial_udp(53).await.unwrap();
+    near.write_all(&[0, 1, b'x']).await.unwrap();
+    assert_eq!(socket.recv().await.unwrap().unwrap(), b"x"[..]);
+    mock.close();
+    assert!(matches!(socket.recv().await, Err(Error::Closed { .. })));
+    assert_eq!(mock.calls(), [Call::DialUdp(53)]);
+}
+
+/// Gives a thing once.
+fn once<T>(thing: T) -> impl Fn() -> T {
+    let thing = std::sync::Mutex::new(Some(thing));
+    move || thing.lock().unwrap().take().unwrap()
 }
