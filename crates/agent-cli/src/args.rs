@@ -19,6 +19,7 @@ Examples:
   agentctl grep -i 'todo|fixme' /srv/app --json | jq .matches[].path
   agentctl git status --diff /srv/app
   agentctl exec --workdir /srv/app -- make test
+  agentctl port-forward -p 8000
 
 Exit codes: 0 success; 1 the operation failed; 64 bad usage or configuration; 130 interrupted.
 `exec` ends with the exit code of the program, and with 125 when it failed itself.";
@@ -179,6 +180,12 @@ pub enum AgentCommand {
     Signal(commands::signal::SignalArgs),
     /// Kill processes and their descendants
     Kill(commands::signal::KillArgs),
+    /// Terminals that outlive their connections
+    Terminal(commands::terminal::TerminalArgs),
+    /// List the ports that the workspace listens on
+    Ports(commands::ports::PortsArgs),
+    /// Forward ports of this machine to ports of the workspace
+    PortForward(commands::port_forward::PortForwardArgs),
     /// Say whether the agent serves
     Health(commands::agent::HealthArgs),
     /// Show the agent's state and its history
@@ -199,13 +206,22 @@ impl AgentCommand {
     pub(crate) fn target(&self) -> Option<&str> {
         match self {
             Self::Ping(args) => args.agent.as_deref(),
+            Self::PortForward(args) => args.agent.as_deref(),
             _ => None,
         }
     }
 
-    /// Whether the command runs a program, whose exit code it ends with.
-    pub(crate) fn runs_a_program(&self) -> bool {
-        matches!(self, Self::Exec(_))
+    /// Refuses arguments that make no sense together, before an agent is looked for.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::PortForward(args) => args.check(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether `--timeout` is the command's own and says nothing about single answers.
+    pub(crate) fn has_its_own_timeout(&self) -> bool {
+        matches!(self, Self::Exec(_) | Self::PortForward(_))
     }
 
     /// Whether exit code 1 has another meaning than that the command failed, which then needs a code

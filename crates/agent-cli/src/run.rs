@@ -30,11 +30,11 @@ pub async fn run<T: Into<OsString> + Clone>(
             commands::completions::run(completions, &mut output(&args.global, io)).await
         }
         Command::Agent(command) => {
-            if command.runs_a_program() {
-                // It is how long the program may run, which says nothing about single answers.
+            if command.has_its_own_timeout() {
                 args.global.timeout = None;
             }
-            let result = match connect(&args.global, command.target()) {
+            let connected = command.check().and_then(|()| connect(&args.global, command.target()));
+            let result = match connected {
                 Ok(connection) => with_agent(&args.global, command, &connection, io).await,
                 Err(error) => Err(error),
             };

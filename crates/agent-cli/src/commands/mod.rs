@@ -16,6 +16,8 @@ pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod ping;
 mod ping_summary;
+pub(crate) mod port_forward;
+pub(crate) mod ports;
 mod process_id;
 pub(crate) mod ps;
 mod ps_table;
@@ -24,10 +26,11 @@ pub(crate) mod resolve;
 pub(crate) mod signal;
 pub(crate) mod stat;
 mod stream_lines;
+pub(crate) mod terminal;
 pub(crate) mod tree;
 pub(crate) mod write;
 
-use crate::{Connection, Error, GlobalArgs, args::AgentCommand, copy, output::Output};
+use crate::{Connection, Error, GlobalArgs, args::AgentCommand, columns, copy, output::Output};
 
 /// Runs one command.
 pub(crate) async fn run(
@@ -57,6 +60,9 @@ pub(crate) async fn run(
         AgentCommand::Input(args) => input::run(args, conn, out).await,
         AgentCommand::Signal(args) => signal::signal(args, conn, out).await,
         AgentCommand::Kill(args) => signal::kill(args, conn, out).await,
+        AgentCommand::Terminal(args) => terminal::run(args, conn, out).await,
+        AgentCommand::Ports(_) => ports::run(conn, out).await,
+        AgentCommand::PortForward(args) => port_forward::run(args, connection, out).await,
         AgentCommand::Health(_) => agent::health(conn, out).await,
         AgentCommand::Lifecycle(_) => agent::lifecycle(conn, out).await,
         AgentCommand::Logs(args) => logs::run(args, conn, out).await,
@@ -64,6 +70,21 @@ pub(crate) async fn run(
         AgentCommand::Metrics(_) => agent::metrics(conn, out).await,
         AgentCommand::Ping(args) => ping::run(args, conn, &connection.name, out).await,
     }
+}
+
+/// The rows of a table as lines: two blanks between columns, the last of which is as wide as it is.
+fn columns_of<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| columns::width(&row[column])).max();
+    let widths: Vec<usize> = (0..N - 1).filter_map(width).collect();
+    let line = |row: &[String; N]| {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let blanks = width - columns::width(cell) + 2;
+            line.push_str(&format!("{cell}{:blanks$}", ""));
+        }
+        line + &row[N - 1]
+    };
+    rows.iter().map(line).collect()
 }
 
 /// Does the same with each of several things: one that fails is reported and the others go on.

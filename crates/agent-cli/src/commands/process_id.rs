@@ -1,4 +1,7 @@
-//! Which process a person means: an id, or the beginning of one; not what is done with it.
+//! Which process, or terminal, a person means: an id, or the beginning of one; not what is done with
+//! it.
+
+use std::fmt::Display;
 
 use agent_sdk::{
     AgentConn,
@@ -12,11 +15,16 @@ const SHOWN: usize = 8;
 
 /// Checks a text that is typed for a process, before anything is done to others beside it.
 pub(crate) fn check(text: &str) -> Result<String, String> {
+    check_uuid(text).map_err(|_| "not the id of a process, nor its beginning".to_owned())
+}
+
+/// Checks a text that is typed for any UUID.
+pub(crate) fn check_uuid(text: &str) -> Result<String, String> {
     let begins_an_id = text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    if begins_an_id && !text.is_empty() || text.parse::<ProcessId>().is_ok() {
+    if begins_an_id && !text.is_empty() || text.parse::<uuid::Uuid>().is_ok() {
         return Ok(text.to_owned());
     }
-    Err("not the id of a process, nor its beginning".to_owned())
+    Err("not an id, nor its beginning".to_owned())
 }
 
 /// Finds the process whose id the text is or begins; the agent is only asked for a beginning.
@@ -30,24 +38,37 @@ pub(crate) async fn find(conn: &dyn AgentConn, text: &str) -> Result<ProcessId, 
         return Ok(id);
     }
     let list = conn.list_processes(ListProcessesRequest { limit: MAX_PROCESS_LIST }).await?;
-    matching(text, list.processes.iter().map(|process| process.id))
+    matching("process", text, list.processes.iter().map(|process| process.id))
 }
 
-fn matching(prefix: &str, ids: impl Iterator<Item = ProcessId>) -> Result<ProcessId, Error> {
+/// The one id that begins like this.
+///
+/// # Errors
+///
+/// [`Error::Unsuitable`] when none or several do.
+pub(super) fn matching<T: Display>(
+    noun: &str,
+    prefix: &str,
+    ids: impl Iterator<Item = T>,
+) -> Result<T, Error> {
     let prefix = prefix.to_ascii_lowercase();
     let mut found = ids.filter(|id| id.to_string().starts_with(&prefix));
     match (found.next(), found.count()) {
         (Some(id), 0) => Ok(id),
         (Some(_), others) => {
-            let reason = format!("begins the ids of {} processes", others + 1);
+            let plural = if noun.ends_with('s') { "es" } else { "s" };
+            let reason = format!("begins the ids of {} {noun}{plural}", others + 1);
             Err(Error::unsuitable(prefix, reason))
         }
-        (None, _) => Err(Error::unsuitable(prefix, "no process has an id that begins like this")),
+        (None, _) => {
+            let reason = format!("no {noun} has an id that begins like this");
+            Err(Error::unsuitable(prefix, reason))
+        }
     }
 }
 
 /// How many letters of these ids tell each from all the others; at least eight.
-pub(crate) fn shown_letters(ids: &[ProcessId]) -> usize {
+pub(crate) fn shown_letters(ids: &[impl Display]) -> usize {
     let mut texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
     texts.sort_unstable();
     let common =
@@ -72,7 +93,7 @@ mod tests {
     #[test]
     fn a_beginning_that_only_one_id_has_is_enough() {
         for (prefix, expected) in [("a", IDS[2]), ("AAAA", IDS[2]), ("5f0c2a3e-8b", IDS[1])] {
-            let found = matching(prefix, ids().into_iter()).unwrap();
+            let found = matching("process", prefix, ids().into_iter()).unwrap();
             assert_eq!(found.to_string(), expected, "{prefix}");
         }
     }
@@ -83,7 +104,7 @@ mod tests {
             ("5f0c", "5f0c: begins the ids of 2 processes"),
             ("b", "b: no process has an id that begins like this"),
         ] {
-            let error = matching(prefix, ids().into_iter()).unwrap_err();
+            let error = matching("process", prefix, ids().into_iter()).unwrap_err();
             assert_eq!(error.report().as_deref(), Some(reason));
         }
     }

@@ -66,7 +66,7 @@ fn row(process: &ProcessSummary, letters: usize, now: SystemTime) -> [String; 6]
 
 /// How long ago a start was; days only when there are some. Clocks that disagree make no negative
 /// age.
-fn age(started_at_unix: i64, now: SystemTime) -> String {
+pub(super) fn age(started_at_unix: i64, now: SystemTime) -> String {
     let started = Duration::from_secs(u64::try_from(started_at_unix).unwrap_or(0));
     let age = now.duration_since(SystemTime::UNIX_EPOCH + started).unwrap_or(Duration::ZERO);
     let days = age.as_secs() / 86_400;

@@ -1,0 +1,226 @@
+//! One UDP port: each sender at this end is a sender of its own in the workspace; not which port.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use agent_sdk::{AgentConn, DatagramSocket, Error as SdkError};
+use bytes::{Bytes, BytesMut};
+use futures_util::future::select_all;
+use tokio::{
+    net::UdpSocket,
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use super::complaints::Complaints;
+
+/// A sender that is silent for this long is forgotten.
+const IDLE: Duration = Duration::from_secs(60);
+/// Most senders of a port.
+const MAX_SENDERS: usize = 256;
+/// Datagrams of a sender that wait; a new one is dropped then, as a network would.
+const QUEUED: usize = 256;
+/// More than the largest datagram has.
+const BUFFER: usize = 64 * 1024;
+/// Pause after datagrams could not be received.
+const RECEIVE_PAUSE: Duration = Duration::from_millis(100);
+
+/// A sender at this end.
+struct Sender {
+    datagrams: mpsc::Sender<Bytes>,
+    last: Arc<Clock>,
+}
+
+/// When a datagram of a sender, or for it, came last.
+struct Clock(Mutex<Instant>);
+
+impl Clock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Instant::now())))
+    }
+
+    fn tick(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn get(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forwards datagrams until it is dropped.
+pub(super) async fn forward(
+    sockets: Vec<UdpSocket>,
+    remote: u16,
+    conn: Arc<dyn AgentConn>,
+    complaints: Complaints,
+) {
+    let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
+    let complaints = Arc::new(complaints);
+    let mut senders = HashMap::new();
+    let mut sessions = JoinSet::new();
+    let mut buffer = BytesMut::zeroed(BUFFER);
+    loop {
+        let (at, from, length) = tokio::select! {
+            received = receive(&sockets, &mut buffer) => match received {
+                Ok(received) => received,
+                Err(error) => {
+                    complaints.say(format_args!("cannot receive datagrams: {error}"));
+                    tokio::time::sleep(RECEIVE_PAUSE).await;
+                    continue;
+                }
+            },
+            Some(_) = sessions.join_next(), if !sessions.is_empty() => continue,
+        };
+        let datagram = Bytes::copy_from_slice(&buffer[..length]);
+        let Some(datagram) = offer(&senders, (at, from), datagram) else { continue };
+        make_room(&mut senders);
+        let (tx, datagrams) = mpsc::channel(QUEUED);
+        let _ = tx.try_send(datagram);
+        let last = Clock::new();
+        senders.insert((at, from), Sender { datagrams: tx, last: Arc::clone(&last) });
+        let session = Session { socket: Arc::clone(&sockets[at]), from, datagrams, last };
+        let (conn, complaints) = (Arc::clone(&conn), Arc::clone(&complaints));
+        sessions.spawn(async move {
+            if let Err(error) = session.run(remote, &*conn).await {
+                complaints.say(error);
+            }
+        });
+    }
+}
+
+/// The next datagram of any socket: which one, from where, how long.
+async fn receive(
+    sockets: &[Arc<UdpSocket>],
+    buffer: &mut [u8],
+) -> io::Result<(usize, SocketAddr, usize)> {
+    loop {
+        let (ready, at, _) = select_all(sockets.iter().map(|s| Box::pin(s.readable()))).await;
+        ready?;
+        match sockets[at].try_recv_from(buffer) {
+            Ok((length, from)) => return Ok((at, from, length)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Gives a datagram to the session of its sender; gives it back when there is none.
+fn offer(
+    senders: &HashMap<(usize, SocketAddr), Sender>,
+    key: (usize, SocketAddr),
+    datagram: Bytes,
+) -> Option<Bytes> {
+    let Some(sender) = senders.get(&key) else { return Some(datagram) };
+    match sender.datagrams.try_send(datagram) {
+        Ok(()) => sender.last.tick(),
+        Err(mpsc::error::TrySendError::Full(_)) => {}
+        Err(mpsc::error::TrySendError::Closed(datagram)) => return Some(datagram),
+    }
+    None
+}
+
+/// Forgets those that ended, and if that is not enough the one that was silent longest.
+fn make_room(senders: &mut HashMap<(usize, SocketAddr), Sender>) {
+    if senders.len() < MAX_SENDERS {
+        return;
+    }
+    senders.retain(|_, sender| !sender.datagrams.is_closed());
+    if senders.len() >= MAX_SENDERS {
+        let oldest = senders.iter().min_by_key(|(_, sender)| sender.last.get());
+        let oldest = oldest.map(|(key, _)| *key);
+        oldest.and_then(|key| senders.remove(&key));
+    }
+}
+
+/// The datagrams of one sender, both ways.
+struct Session {
+    socket: Arc<UdpSocket>,
+    from: SocketAddr,
+    datagrams: mpsc::Receiver<Bytes>,
+    last: Arc<Clock>,
+}
+
+impl Session {
+    /// Runs until the sender is silent, is forgotten, or the agent ends it.
+    async fn run(mut self, remote: u16, conn: &dyn AgentConn) -> Result<(), SdkError> {
+        let far: DatagramSocket = conn.dial_udp(remote).await?;
+        let (mut to, mut from) = far.into_split();
+        let there = async {
+            while let Some(datagram) = self.datagrams.recv().await {
+                to.send(datagram).await?;
+            }
+            Ok(())
+        };
+        let back = async {
+            while let Some(datagram) = from.recv().await? {
+                self.last.tick();
+                // One that cannot be delivered is lost, as datagrams may be.
+                let _ = self.socket.send_to(&datagram, self.from).await;
+            }
+            Ok(())
+        };
+        tokio::select! {
+            ended = there => ended,
+            ended = back => ended,
+            () = silence(&self.last) => Ok(()),
+        }
+    }
+}
+
+async fn silence(last: &Clock) {
+    loop {
+        let end = last.get() + IDLE;
+        if end <= Instant::now() {
+            return;
+        }
+        sleep_until(end).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: usize) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sender_that_was_silent_longest_makes_room() {
+        let (mut senders, mut inboxes) = (HashMap::new(), Vec::new());
+        for port in 0..MAX_SENDERS {
+            let (datagrams, inbox) = mpsc::channel(1);
+            inboxes.push(inbox);
+            senders.insert((0, address(port)), Sender { datagrams, last: Clock::new() });
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert!(offer(&senders, (0, address(0)), Bytes::new()).is_none());
+        make_room(&mut senders);
+        assert_eq!(senders.len(), MAX_SENDERS - 1);
+        assert!(senders.contains_key(&(0, address(0))) && !senders.contains_key(&(0, address(1))));
+        assert!(inboxes[1].is_closed(), "its session hears of it");
+        inboxes.truncate(10);
+        assert!(offer(&senders, (0, address(20)), Bytes::new()).is_some(), "it has ended");
+        make_room(&mut senders);
+        assert_eq!(senders.len(), MAX_SENDERS - 1, "there is room");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_a_minute_without_a_datagram() {
+        let last = Clock::new();
+        let begin = Instant::now();
+        let later = async {
+            tokio::time::sleep(Duration::from_secs(59)).await;
+            last.tick();
+        };
+        tokio::join!(silence(&last), later);
+        assert_eq!(begin.elapsed(), Duration::from_secs(59) + IDLE);
+    }
+}
