@@ -57,8 +57,16 @@ fn the_document_lists_every_global_option() {
 }
 
 #[test]
-fn the_document_lists_every_option_of_exec_logs_and_git() {
-    for name in ["exec", "logs", "git status", "git watch"] {
+fn the_document_lists_every_option_of_longer_commands() {
+    for name in [
+        "exec",
+        "logs",
+        "git status",
+        "git watch",
+        "terminal open",
+        "terminal attach",
+        "port-forward",
+    ] {
         let (_, section) = DOCUMENT.split_once(&format!("### `{name}`\n")).unwrap();
         let section = section.split("\n##").next().unwrap();
         let all = agent_cli::Args::command();

@@ -53,6 +53,10 @@ pub struct PortForwardArgs {
     // It shadows the global option of this name, which would also bound every connection.
     #[arg(long, value_name = "DURATION", value_parser = values::positive_duration)]
     timeout: Option<Duration>,
+    /// Agent: http://HOST:PORT, https://HOST, unix:/PATH, or a configured name [env: AGENTCTL_TARGET]
+    // The same as the global option, which the one in front cannot name as its rival.
+    #[arg(long, short = 't', value_name = "TARGET")]
+    target: Option<String>,
 }
 
 impl PortForwardArgs {
