@@ -115,11 +115,7 @@ impl Person {
     /// Waits until the agent has been told all that is expected.
     async fn has_told(&self, expected: &[TerminalClientMessage]) {
         let told = async {
-            loop {
-                let messages: Vec<_> = told(&self.agent);
-                if messages.concat_data() == expected.to_vec().concat_data() {
-                    return;
-                }
+            while told(&self.agent).concat_data() != expected.to_vec().concat_data() {
                 tokio::task::yield_now().await;
             }
         };
@@ -141,12 +137,14 @@ fn told_text(agent: &MockAgent) -> String {
 }
 
 /// What was typed as one text, as the pieces mean nothing, and the sizes.
+type Told = (String, Vec<(Option<u16>, Option<u16>)>);
+
 trait ConcatData {
-    fn concat_data(&self) -> (String, Vec<(Option<u16>, Option<u16>)>);
+    fn concat_data(&self) -> Told;
 }
 
 impl ConcatData for Vec<TerminalClientMessage> {
-    fn concat_data(&self) -> (String, Vec<(Option<u16>, Option<u16>)>) {
+    fn concat_data(&self) -> Told {
         let data = self.iter().filter_map(|message| message.data.clone()).collect();
         let sizes = self.iter().filter(|message| message.height.is_some());
         (data, sizes.map(|message| (message.height, message.width)).collect())
