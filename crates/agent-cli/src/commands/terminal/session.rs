@@ -87,7 +87,12 @@ pub(super) async fn run(
     out.io.is_raw = false;
     if out.io.screen.is_some() {
         // A terminal that takes nothing cannot be helped.
-        let reset = async { out.bytes(screens.reset().as_bytes()).await.and(out.flush().await) };
+        let mut text = screens.reset();
+        if !matches!(end, Ok(End::Exited(_))) {
+            // What is said next begins a line of its own.
+            text.push_str("\r\n");
+        }
+        let reset = async { out.bytes(text.as_bytes()).await.and(out.flush().await) };
         let _ = timeout(RESET, reset).await;
     }
     session.conclude(end?, out)
