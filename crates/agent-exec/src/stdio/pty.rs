@@ -5,7 +5,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, kill_process_group};
@@ -16,9 +18,11 @@ use tokio::io::unix::AsyncFd;
 
 use super::Ready;
 use super::receiver::read;
-use super::sender::write;
 use crate::sys::watch;
 use crate::{Signal, Size};
+
+/// Pause between two attempts to write to a full terminal that was closed and opened again.
+const REOPENED_PAUSE: Duration = Duration::from_millis(10);
 
 /// The near end of a command's pseudo terminal; it never blocks.
 ///
@@ -89,10 +93,32 @@ impl Pty {
     ///
     /// Writes nothing.
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match write(&self.fd, bytes).await {
-            Err(error) if hung_up(&error) => Err(io::ErrorKind::BrokenPipe.into()),
-            written => written,
+        loop {
+            let mut ready = self.fd.writable().await?;
+            match rustix::io::write(&self.fd, bytes) {
+                Ok(written) => return Ok(written),
+                Err(Errno::AGAIN) => {}
+                Err(Errno::INTR) => continue,
+                Err(Errno::IO) => return Err(io::ErrorKind::BrokenPipe.into()),
+                Err(error) => return Err(error.into()),
+            }
+            let was_closed = ready.ready().is_write_closed();
+            ready.clear_ready();
+            // The runtime keeps for ever that a far end was closed once, and does not wait then.
+            if was_closed {
+                if self.is_hung_up()? {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+                tokio::time::sleep(REOPENED_PAUSE).await;
+            }
         }
+    }
+
+    /// Whether nobody has the terminal open now.
+    fn is_hung_up(&self) -> io::Result<bool> {
+        let mut polled = [PollFd::new(&self.fd, PollFlags::OUT)];
+        poll(&mut polled, Some(&Timespec::default()))?;
+        Ok(polled[0].revents().contains(PollFlags::HUP))
     }
 
     /// Number of bytes of output that wait now (`FIONREAD`).

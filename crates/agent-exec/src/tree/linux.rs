@@ -65,6 +65,9 @@ pub(crate) struct Start {
     pub(crate) children: Children,
 }
 
+/// Looks for members to signal; a tree that catches the signal may grow for ever.
+const MOST_LOOKS: usize = 4;
+
 impl Tree {
     pub(crate) fn new(start: Start) -> Self {
         let Start { id, pid, pidfd, leaf, outputs, children } = start;
@@ -106,8 +109,8 @@ impl Tree {
 
     /// Sends a signal; answers how many processes got it, at least 1.
     ///
-    /// Sent once to those that are there at the moment; what they start meanwhile may be missed,
-    /// except with `SIGKILL` to the whole tree, which is [`Tree::kill`].
+    /// Sent once to each that is there at the moment. To the whole tree it is also sent to what they
+    /// were just starting; `SIGKILL` to the whole tree is [`Tree::kill`].
     ///
     /// # Errors
     ///
@@ -211,11 +214,26 @@ impl Shared {
                 members.retain(|entry| entry.session == self.pid);
                 signal_each(&members, signal)
             }
-            Scope::Tree => {
-                let members = self.alive();
-                signal_each(&members, signal)
-            }
+            Scope::Tree => self.signal_tree(signal),
         }
+    }
+
+    /// Signals each member once, those too that were born while the others were looked for: a process
+    /// with a signal to take does not fork any more (fork(2) begins again after it).
+    fn signal_tree(&self, signal: Signal) -> Result<usize, TreeError> {
+        let mut reached = self.alive();
+        let mut count = signal_each(&reached, signal)?;
+        for _ in 1..MOST_LOOKS {
+            let mut born = self.alive();
+            born.retain(|entry| !reached.iter().any(|known| known.is_same(entry)));
+            if born.is_empty() {
+                break;
+            }
+            // They may have ended again.
+            count += signal_each(&born, signal).unwrap_or(0);
+            reached.extend(born);
+        }
+        Ok(count)
     }
 
     /// Kills what is there, without making sure of the rest.

@@ -108,6 +108,22 @@ async fn a_terminal_nobody_has_open_has_ended() {
 }
 
 #[tokio::test]
+async fn a_full_terminal_that_nobody_has_open_takes_no_more() {
+    let (child, terminal) = start(Way::Clone3, "stty raw -echo; echo ready").await;
+    assert_eq!(timeout(LONG, child.wait()).await.unwrap().status, ExitStatus::Exited(0));
+    let fill = async {
+        let chunk = [b'x'; 64 * 1024];
+        loop {
+            if let Err(error) = terminal.write(&chunk).await {
+                return error;
+            }
+        }
+    };
+    let error = timeout(LONG, fill).await.unwrap();
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+}
+
+#[tokio::test]
 async fn dropping_the_terminal_hangs_up() {
     let (child, terminal) = start(Way::Clone3, "echo ready; exec sleep 300").await;
     until(&terminal, "ready").await;

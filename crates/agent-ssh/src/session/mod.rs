@@ -165,7 +165,12 @@ impl Session {
 
     /// Does what the client asked for. A command has told its end itself, because its output may
     /// go on after that.
-    async fn act(&self, setup: Setup, start: Start, input: ChannelInput) -> Result<Report, Failure> {
+    async fn act(
+        &self,
+        setup: Setup,
+        start: Start,
+        input: ChannelInput,
+    ) -> Result<Report, Failure> {
         let context = &self.context;
         let plan = Plan::new(start, context.grant.forced.as_deref());
         match plan.transfer().filter(|_| !context.server.config.allow_file_transfer) {

@@ -38,8 +38,15 @@ async fn tcp_lets_in_a_key_that_is_authorized_and_knows_both_ends() {
     let address = listener.local_addr().unwrap();
     world.ssh.listen_tcp(listener);
     let (stream, own) = tcp(address).await;
-    let client = Client::new(stream, Identity::Key(key), ConnectionConfig::default()).await.unwrap();
-    let expected = format!("127.0.0.1 {} 127.0.0.1 {}\n127.0.0.1 {} {}\n", own.port(), address.port(), own.port(), address.port());
+    let client =
+        Client::new(stream, Identity::Key(key), ConnectionConfig::default()).await.unwrap();
+    let expected = format!(
+        "127.0.0.1 {} 127.0.0.1 {}\n127.0.0.1 {} {}\n",
+        own.port(),
+        address.port(),
+        own.port(),
+        address.port()
+    );
     client.exec("echo $SSH_CONNECTION; echo $SSH_CLIENT").await.check(&expected, 0);
     let open = world.ssh.statistics().connections;
     assert_eq!(open.get(&TransportKind::Tcp), Some(&1));

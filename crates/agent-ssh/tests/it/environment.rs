@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use crate::harness::{Client, World};
 
 /// The environment of a command, after variables were sent; `env -0` would need bytes.
-async fn variables(client: &Client, sent: &[(&str, &str)], term: Option<&str>) -> HashMap<String, String> {
+async fn variables(
+    client: &Client,
+    sent: &[(&str, &str)],
+    term: Option<&str>,
+) -> HashMap<String, String> {
     let session = client.session().await;
     for (name, value) in sent {
         assert!(session.variable(name, value).await, "{name}");
@@ -17,7 +21,8 @@ async fn variables(client: &Client, sent: &[(&str, &str)], term: Option<&str>) -
     let heard = session.heard().await;
     assert_eq!(heard.status, Some(0), "{heard:?}");
     let lines: Vec<_> = heard.output.lines().filter_map(|line| line.split_once('=')).collect();
-    let all: HashMap<_, _> = lines.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    let all: HashMap<_, _> =
+        lines.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     assert_eq!(all.len(), lines.len(), "no name twice: {}", heard.output);
     all
 }
@@ -73,9 +78,14 @@ async fn a_terminal_names_itself_and_its_type() {
 async fn what_a_client_may_not_set_fails_and_is_not_set() {
     let world = World::new();
     let session = world.client().await.session().await;
-    for (name, value) in
-        [("LD_PRELOAD", "x"), ("AGENTD_TOKEN", "x"), ("", "x"), ("A=B", "x"), ("C\0", ""), ("C", "\0")]
-    {
+    for (name, value) in [
+        ("LD_PRELOAD", "x"),
+        ("AGENTD_TOKEN", "x"),
+        ("", "x"),
+        ("A=B", "x"),
+        ("C\0", ""),
+        ("C", "\0"),
+    ] {
         assert!(!session.variable(name, value).await, "{name:?}");
     }
     assert!(session.exec("env | grep -c '^LD_\\|^AGENTD_\\|^A=\\|^C=\\|^='").await);

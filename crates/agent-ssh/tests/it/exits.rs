@@ -17,8 +17,13 @@ async fn every_status_is_told_as_it_is() {
 async fn a_death_by_signal_is_told_by_its_name() {
     let world = World::new();
     let client = world.client().await;
-    let names =
-        [("9", "KILL"), ("TERM", "TERM"), ("USR1", "USR1"), ("ALRM", "ALRM"), ("XCPU", "XCPU@agentd")];
+    let names = [
+        ("9", "KILL"),
+        ("TERM", "TERM"),
+        ("USR1", "USR1"),
+        ("ALRM", "ALRM"),
+        ("XCPU", "XCPU@agentd"),
+    ];
     for (signal, name) in names {
         let heard = client.exec(&format!("ulimit -c 0; echo x; kill -{signal} $$")).await;
         assert_eq!(heard.signal, Some((name.to_owned(), false)), "{heard:?}");

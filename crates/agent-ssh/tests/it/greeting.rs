@@ -12,7 +12,9 @@ async fn shown(world: &World, command: Option<&str>, on_terminal: bool) -> Strin
         assert!(session.terminal_of("xterm", [80, 24, 0, 0], &[53, 0, 0, 0, 0, 0]).await);
     }
     match command {
-        Some(text) => assert!(session.ask("exec", |payload| payload.put_string(text.as_bytes())).await),
+        Some(text) => {
+            assert!(session.ask("exec", |payload| payload.put_string(text.as_bytes())).await)
+        }
         None => {
             assert!(session.ask("shell", |_| {}).await);
             session.write("PS1=; exit\n").await;

@@ -76,7 +76,14 @@ async fn a_connection_and_its_sessions_are_logged_without_what_they_do() {
     client.connection.disconnect(11, "bye");
     let line = lines.line("ssh connected").await;
     let ed25519 = "key.type=\"ssh-ed25519\"";
-    let common = ["connection.id=1", "peer=\"127.0.0.1:", "transport=\"tcp\"", "user=\"somebody\"", ed25519, &fingerprint];
+    let common = [
+        "connection.id=1",
+        "peer=\"127.0.0.1:",
+        "transport=\"tcp\"",
+        "user=\"somebody\"",
+        ed25519,
+        &fingerprint,
+    ];
     check(&line, &common);
     check(&lines.line("ssh session started").await, &["Cursor 1.2", "pty=\"no\"", "exec"]);
     check(&lines.line("ssh session ended").await, &["status=3"]);

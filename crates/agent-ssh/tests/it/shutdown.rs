@@ -7,7 +7,11 @@ use tokio::{join, time::timeout};
 use crate::harness::{Heard, World, is_alive, pids, soon, until};
 
 /// Starts a session and waits until its command is at work; answers its process ids.
-async fn at_work(client: &crate::harness::Client, script: &str, on_terminal: bool) -> (crate::harness::Talk, Vec<u32>) {
+async fn at_work(
+    client: &crate::harness::Client,
+    script: &str,
+    on_terminal: bool,
+) -> (crate::harness::Talk, Vec<u32>) {
     let mut session = client.session().await;
     if on_terminal {
         assert!(session.terminal("xterm").await);
@@ -22,7 +26,8 @@ async fn at_work(client: &crate::harness::Client, script: &str, on_terminal: boo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_are_free_at_once_and_their_commands_are_gone_in_time() {
     let world = World::new();
-    let script = "trap 'sleep 60' TERM; echo $$; sh -c 'echo $$; exec sleep 60' & echo ready; sleep 60";
+    let script =
+        "trap 'sleep 60' TERM; echo $$; sh -c 'echo $$; exec sleep 60' & echo ready; sleep 60";
     let mut clients = Vec::new();
     for on_terminal in [true, false, true, false] {
         let client = world.client().await;
