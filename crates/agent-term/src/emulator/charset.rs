@@ -18,7 +18,7 @@ impl Charset {
 
     /// Returns the set of a designation's final byte, if there is one of that name.
     pub(crate) fn named(name: u8) -> Option<Self> {
-        let is_known = matches!(name, b'B' | b'0') || !Self(name).replacements().is_empty();
+        let is_known = matches!(name, b'B' | b'0') || Self(name).replacements().next().is_some();
         is_known.then_some(Self(name))
     }
 
@@ -36,8 +36,8 @@ impl Charset {
             let index = (character as usize).checked_sub('`' as usize);
             return index.and_then(|index| GRAPHICS.chars().nth(index)).unwrap_or(character);
         }
-        let found = self.replacements().iter().find(|(from, _)| *from == character);
-        found.map_or(character, |(_, to)| *to)
+        let found = self.replacements().find(|(from, _)| *from == character);
+        found.map_or(character, |(_, to)| to)
     }
 
     /// Returns what a program sends to show an ASCII character, when that is not the character itself.
@@ -45,130 +45,28 @@ impl Charset {
         if !shown.is_ascii() || self.map(shown) == shown {
             return Some(shown);
         }
-        self.replacements().iter().find(|(_, to)| *to == shown).map(|(from, _)| *from)
+        self.replacements().find(|(_, to)| *to == shown).map(|(from, _)| from)
     }
 
-    /// What the national replacement sets change (VT220 Programmer Reference, tables 2-5 to 2-15).
-    fn replacements(self) -> &'static [(char, char)] {
-        match self.0 {
-            b'A' => &[('#', '£')],
-            b'4' => &[
-                ('#', '£'),
-                ('@', '¾'),
-                ('[', 'i'),
-                ('\\', '½'),
-                (']', '|'),
-                ('{', '¨'),
-                ('|', 'f'),
-                ('}', '¼'),
-                ('~', '´'),
-            ],
-            b'C' | b'5' => &[
-                ('[', 'Ä'),
-                ('\\', 'Ö'),
-                (']', 'Å'),
-                ('^', 'Ü'),
-                ('`', 'é'),
-                ('{', 'ä'),
-                ('|', 'ö'),
-                ('}', 'å'),
-                ('~', 'ü'),
-            ],
-            b'R' => &[
-                ('#', '£'),
-                ('@', 'à'),
-                ('[', '°'),
-                ('\\', 'ç'),
-                (']', '§'),
-                ('{', 'é'),
-                ('|', 'ù'),
-                ('}', 'è'),
-                ('~', '¨'),
-            ],
-            b'Q' => &[
-                ('@', 'à'),
-                ('[', 'â'),
-                ('\\', 'ç'),
-                (']', 'ê'),
-                ('^', 'î'),
-                ('`', 'ô'),
-                ('{', 'é'),
-                ('|', 'ù'),
-                ('}', 'è'),
-                ('~', 'û'),
-            ],
-            b'K' => &[
-                ('@', '§'),
-                ('[', 'Ä'),
-                ('\\', 'Ö'),
-                (']', 'Ü'),
-                ('{', 'ä'),
-                ('|', 'ö'),
-                ('}', 'ü'),
-                ('~', 'ß'),
-            ],
-            b'Y' => &[
-                ('#', '£'),
-                ('@', '§'),
-                ('[', '°'),
-                ('\\', 'ç'),
-                (']', 'é'),
-                ('`', 'ù'),
-                ('{', 'à'),
-                ('|', 'ò'),
-                ('}', 'è'),
-                ('~', 'ì'),
-            ],
-            b'E' | b'6' => &[
-                ('@', 'Ä'),
-                ('[', 'Æ'),
-                ('\\', 'Ø'),
-                (']', 'Å'),
-                ('^', 'Ü'),
-                ('`', 'ä'),
-                ('{', 'æ'),
-                ('|', 'ø'),
-                ('}', 'å'),
-                ('~', 'ü'),
-            ],
-            b'Z' => &[
-                ('#', '£'),
-                ('@', '§'),
-                ('[', '¡'),
-                ('\\', 'Ñ'),
-                (']', '¿'),
-                ('{', '°'),
-                ('|', 'ñ'),
-                ('}', 'ç'),
-            ],
-            b'H' | b'7' => &[
-                ('@', 'É'),
-                ('[', 'Ä'),
-                ('\\', 'Ö'),
-                (']', 'Å'),
-                ('^', 'Ü'),
-                ('`', 'é'),
-                ('{', 'ä'),
-                ('|', 'ö'),
-                ('}', 'å'),
-                ('~', 'ü'),
-            ],
-            b'=' => &[
-                ('#', 'ù'),
-                ('@', 'à'),
-                ('[', 'é'),
-                ('\\', 'ç'),
-                (']', 'ê'),
-                ('^', 'î'),
-                ('_', 'è'),
-                ('`', 'ô'),
-                ('{', 'ä'),
-                ('|', 'ö'),
-                ('}', 'ü'),
-                ('~', 'û'),
-            ],
-            _ => &[],
-        }
+    /// What the national replacement sets change, as pairs of what is sent and what it shows (VT220
+    /// Programmer Reference, tables 2-5 to 2-15).
+    fn replacements(self) -> impl Iterator<Item = (char, char)> {
+        let pairs = match self.0 {
+            b'A' => "#£",
+            b'4' => "#£@¾[i\\½]|{¨|f}¼~´",
+            b'C' | b'5' => "[Ä\\Ö]Å^Ü`é{ä|ö}å~ü",
+            b'R' => "#£@à[°\\ç]§{é|ù}è~¨",
+            b'Q' => "@à[â\\ç]ê^î`ô{é|ù}è~û",
+            b'K' => "@§[Ä\\Ö]Ü{ä|ö}ü~ß",
+            b'Y' => "#£@§[°\\ç]é`ù{à|ò}è~ì",
+            b'E' | b'6' => "@Ä[Æ\\Ø]Å^Ü`ä{æ|ø}å~ü",
+            b'Z' => "#£@§[¡\\Ñ]¿{°|ñ}ç",
+            b'H' | b'7' => "@É[Ä\\Ö]Å^Ü`é{ä|ö}å~ü",
+            b'=' => "#ù@à[é\\ç]ê^î_è`ô{ä|ö}ü~û",
+            _ => "",
+        };
+        let shown = pairs.chars().skip(1).step_by(2);
+        pairs.chars().step_by(2).zip(shown)
     }
 }
 

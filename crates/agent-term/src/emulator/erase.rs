@@ -23,10 +23,10 @@ impl Terminal {
                 let row = screen.row();
                 row.erase(0, x + 1, fill, which);
                 row.is_wrapped = false;
-                if x + 1 >= cols {
-                    if let Some(next) = screen.rows.get_mut(y + 1) {
-                        next.is_wrapped = false;
-                    }
+                if x + 1 >= cols
+                    && let Some(next) = screen.rows.get_mut(y + 1)
+                {
+                    next.is_wrapped = false;
                 }
                 0..y
             }

@@ -81,16 +81,6 @@ impl Emulator {
         self.terminal.resize(rows, cols);
     }
 
-    /// The present size, without pixels.
-    pub(crate) fn size(&self) -> Size {
-        Size {
-            rows: self.terminal.rows as u16,
-            cols: self.terminal.cols as u16,
-            width_pixels: 0,
-            height_pixels: 0,
-        }
-    }
-
     /// Returns the bytes that bring any client of this size to this state, whatever it showed before.
     ///
     /// What the program writes next continues them, even from the middle of a sequence or a character.
@@ -115,11 +105,6 @@ impl Emulator {
     /// At most 4 KiB are kept; further answers are left out.
     pub(crate) fn take_answers(&mut self) -> Vec<u8> {
         self.terminal.take_answers()
-    }
-
-    /// Bytes of memory behind the state: cells, scrollback, links, marks, what is unfinished.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.terminal.memory_bytes() + self.parser.memory_bytes()
     }
 }
 

@@ -98,8 +98,8 @@ impl Parser {
         bytes
     }
 
-    /// Bytes of memory behind this.
-    pub(crate) fn memory_bytes(&self) -> usize {
+    #[cfg(test)]
+    fn memory_bytes(&self) -> usize {
         self.pending.capacity()
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::cell::{Cell, Content, Style};
+use super::cell::{Content, Style};
 use super::charset::Charset;
 use super::extras::Used;
 use super::row::Row;
@@ -126,7 +126,7 @@ impl Screen {
 
     /// Bytes of memory behind this.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let cells: usize = self.rows.iter().map(|row| row.cells().len() * size_of::<Cell>()).sum();
+        let cells: usize = self.rows.iter().map(|row| size_of_val(row.cells())).sum();
         cells + self.rows.capacity() * size_of::<Row>()
     }
 
@@ -144,6 +144,7 @@ impl Screen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::emulator::cell::Cell;
 
     fn screen(rows: usize) -> Screen {
         let mut screen = Screen::new(rows, 4, Style::default());

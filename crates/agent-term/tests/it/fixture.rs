@@ -1,4 +1,5 @@
 //! A service over a temporary directory, and connections that are read and typed into.
+//! Sleeps because only the service says what it has become: a record is asked for until it is so, not for ever.
 
 use std::{
     panic::{AssertUnwindSafe, resume_unwind},
