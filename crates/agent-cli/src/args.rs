@@ -20,9 +20,10 @@ Examples:
   agentctl git status --diff /srv/app
   agentctl exec --workdir /srv/app -- make test
   agentctl port-forward -p 8000
+  agentctl ssh-config work --write ~/.ssh/config
 
 Exit codes: 0 success; 1 the operation failed; 64 bad usage or configuration; 130 interrupted.
-`exec` ends with the exit code of the program, and with 125 when it failed itself.";
+`exec` and `ssh` end with the exit code of the program; with 125 and 255 when they failed.";
 
 /// Everything that was typed.
 #[derive(Clone, Debug, Parser)]
@@ -186,6 +187,10 @@ pub enum AgentCommand {
     Ports(commands::ports::PortsArgs),
     /// Forward ports of this machine to ports of the workspace
     PortForward(commands::port_forward::PortForwardArgs),
+    /// Run a shell or a command over SSH, and forward ports, sockets and displays
+    Ssh(Box<commands::ssh::SshArgs>),
+    /// Print a Host block with which ssh, scp, rsync, git and editors reach the agent
+    SshConfig(commands::ssh_config::SshConfigArgs),
     /// Say whether the agent serves
     Health(commands::agent::HealthArgs),
     /// Show the agent's state and its history
@@ -207,6 +212,8 @@ impl AgentCommand {
         match self {
             Self::Ping(args) => args.agent.as_deref(),
             Self::PortForward(args) => args.agent.as_deref(),
+            Self::Ssh(args) => args.agent.as_deref(),
+            Self::SshConfig(args) => args.agent.as_deref(),
             _ => None,
         }
     }
@@ -215,7 +222,17 @@ impl AgentCommand {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::PortForward(args) => args.check(),
+            Self::Ssh(args) => args.check(),
+            Self::SshConfig(args) => args.check(),
             _ => Ok(()),
+        }
+    }
+
+    /// What an agent that cannot be found means for the command.
+    pub(crate) fn unconnected(&self, error: Error) -> Error {
+        match self {
+            Self::Ssh(_) => Error::Ssh(Box::new(error)),
+            _ => error,
         }
     }
 

@@ -1,10 +1,30 @@
 //! Which agent a command talks to; how it is found is the library's matter.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use agent_sdk::{AgentClient, AgentConn, Config, Environment, caller_headers};
 
 use crate::{Error, GlobalArgs};
+
+/// The name of this program where its file is not known.
+const PROGRAM: &str = "agentctl";
+
+/// How another run of this program finds the same agent. It holds no secret.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The file of this program, or its name.
+    pub program: PathBuf,
+    /// Variables that must be set for it, an empty value standing for none.
+    pub variables: Vec<(&'static str, PathBuf)>,
+    /// The target; `None` is the local agent.
+    pub target: Option<String>,
+    /// The file with the token, where one was named; absolute.
+    pub token_file: Option<PathBuf>,
+}
 
 /// An agent and how the person called it.
 #[derive(Debug)]
@@ -17,12 +37,21 @@ pub struct Connection {
     pub warnings: Vec<String>,
     /// Where relative paths begin: the directory of this process, if the agent is on its machine.
     pub directory: Option<PathBuf>,
+    /// What finds it again.
+    pub invocation: Invocation,
 }
 
 impl Connection {
     /// An agent under a name, without warnings, on a machine that is not known.
     pub fn new(conn: Arc<dyn AgentConn>, name: impl Into<String>) -> Self {
-        Self { conn, name: name.into(), warnings: Vec::new(), directory: None }
+        let name = name.into();
+        let invocation = Invocation {
+            program: PathBuf::from(PROGRAM),
+            variables: Vec::new(),
+            target: Some(name.clone()),
+            token_file: None,
+        };
+        Self { conn, name, warnings: Vec::new(), directory: None, invocation }
     }
 }
 
@@ -36,7 +65,8 @@ impl Connection {
 pub fn connect(args: &GlobalArgs, target: Option<&str>) -> Result<Connection, Error> {
     let caller = args.caller()?;
     let target = target.or(args.target.as_deref());
-    let found = Environment::from_process().resolve(target, args.token_file.as_deref())?;
+    let environment = Environment::from_process();
+    let found = environment.resolve(target, args.token_file.as_deref())?;
     let name = target.map_or_else(|| found.target.to_string(), str::to_owned);
     let directory = is_local(&found.target.to_string()).then(std::env::current_dir);
     let config = Config {
@@ -48,7 +78,47 @@ pub fn connect(args: &GlobalArgs, target: Option<&str>) -> Result<Connection, Er
     let warnings = found.warnings.iter().map(ToString::to_string).collect();
     // A directory that was removed is none to begin in.
     let directory = directory.and_then(Result::ok);
-    Ok(Connection { conn, name, warnings, directory })
+    let token_file = args.token_file.clone().or_else(|| environment.token_file.clone());
+    let invocation = Invocation::in_environment(&environment, target, token_file);
+    Ok(Connection { conn, name, warnings, directory, invocation })
+}
+
+impl Invocation {
+    /// What means the same agent wherever and from whichever directory it is run.
+    fn in_environment(
+        environment: &Environment,
+        target: Option<&str>,
+        token_file: Option<PathBuf>,
+    ) -> Self {
+        let target = target.or(environment.target.as_deref());
+        let mut variables = Vec::new();
+        let mut keep = |name, path: &Option<PathBuf>| {
+            variables.extend(path.as_ref().map(|path| (name, absolute(path))));
+        };
+        match target {
+            // An address needs nothing else.
+            Some(target) if target.contains(':') => {}
+            Some(_) => {
+                keep("AGENTCTL_CONFIG", &environment.config_file);
+                keep("XDG_CONFIG_HOME", &environment.config_home);
+            }
+            None => {
+                keep("AGENTCTL_TARGET", &Some(PathBuf::new()));
+                keep("XDG_STATE_HOME", &environment.state_home);
+            }
+        }
+        Self {
+            program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from(PROGRAM)),
+            variables,
+            target: target.map(str::to_owned),
+            token_file: token_file.as_deref().map(absolute),
+        }
+    }
+}
+
+/// The same path from anywhere; an empty one stays as it is.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Whether a target is on this machine, or claims to be.
@@ -66,7 +136,30 @@ fn is_local(target: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_local;
+    use super::*;
+
+    #[test]
+    fn an_agent_is_found_again_from_anywhere() {
+        let environment = Environment {
+            target: Some("work".to_owned()),
+            config_file: Some("/etc/agents.toml".into()),
+            state_home: Some("/state".into()),
+            ..Environment::default()
+        };
+        let check =
+            |environment: &Environment, target, expected: (Option<&str>, &[(&str, &str)])| {
+                let found = Invocation::in_environment(environment, target, Some("token".into()));
+                assert_eq!(found.target.as_deref(), expected.0);
+                let variables = expected.1.iter().map(|(name, path)| (*name, PathBuf::from(path)));
+                assert_eq!(found.variables, variables.collect::<Vec<_>>());
+                assert!(found.token_file.unwrap().is_absolute() && found.program.is_absolute());
+            };
+        let named = [("AGENTCTL_CONFIG", "/etc/agents.toml")];
+        check(&environment, None, (Some("work"), &named));
+        check(&environment, Some("unix:/s"), (Some("unix:/s"), &[]));
+        let local = [("AGENTCTL_TARGET", ""), ("XDG_STATE_HOME", "/state")];
+        check(&Environment { target: None, ..environment.clone() }, None, (None, &local));
+    }
 
     #[test]
     fn a_target_is_local_by_its_address() {

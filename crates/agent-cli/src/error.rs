@@ -7,6 +7,8 @@ const FAILED: u8 = 1;
 /// The exit code of a failure where 1 has another meaning: a program that ran may have ended with
 /// it, or something differs.
 const EXEC_FAILED: u8 = 125;
+/// The exit code of `ssh` when there is no connection, or none any more.
+pub(crate) const UNCONNECTED: u8 = 255;
 
 /// What went wrong, for the person at the prompt.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,9 @@ pub enum Error {
     /// Running a program or a comparison failed, which their own exit codes must not be taken for.
     #[error(transparent)]
     Exec(Box<Self>),
+    /// The connection that `ssh` needs could not be made, or was lost.
+    #[error(transparent)]
+    Ssh(Box<Self>),
     /// SIGINT arrived.
     #[error("interrupted")]
     Interrupted,
@@ -82,13 +87,20 @@ pub enum Error {
 impl Error {
     /// The code with which the program ends: 0 when the reader of stdout went away, as `head` does,
     /// 64 for what only other arguments or another configuration can mend, 130 for SIGINT, that of
-    /// a program that was run, else 1, or 125 where it could be that of a program.
+    /// a program that was run, 255 for a connection of `ssh`, else 1, or 125 where it could be that
+    /// of a program.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Status(code) | Self::Abandoned(code) => *code,
             Self::Exec(error) => match error.exit_code() {
                 FAILED if !matches!(**error, Self::Status(_) | Self::Differs) => EXEC_FAILED,
                 code => code,
+            },
+            Self::Ssh(error) => match **error {
+                Self::Usage(_)
+                | Self::Agent(agent_sdk::Error::InvalidArgument { .. })
+                | Self::Interrupted => error.exit_code(),
+                _ => UNCONNECTED,
             },
             Self::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Usage(_) | Self::Agent(agent_sdk::Error::InvalidArgument { .. }) => 64,
@@ -111,7 +123,7 @@ impl Error {
             Self::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe => None,
             Self::Interrupted | Self::Reported | Self::Differs => None,
             Self::Status(_) | Self::Abandoned(_) => None,
-            Self::Exec(error) => error.report(),
+            Self::Exec(error) | Self::Ssh(error) => error.report(),
             // The sentence of the agent's library already has its detail in parentheses.
             Self::Agent(error) => Some(with_fields(error)),
             other => {
@@ -125,7 +137,7 @@ impl Error {
     pub(crate) fn is_impatient(&self) -> bool {
         match self {
             Self::Interrupted | Self::Abandoned(_) => true,
-            Self::Exec(error) => error.is_impatient(),
+            Self::Exec(error) | Self::Ssh(error) => error.is_impatient(),
             _ => false,
         }
     }
@@ -193,6 +205,7 @@ mod tests {
     #[test]
     fn an_error_has_an_exit_code_and_a_sentence() {
         let exec = |error| Error::Exec(Box::new(error));
+        let ssh = |error| Error::Ssh(Box::new(error));
         let cases = [
             (Error::usage("no"), 64, Some("no")),
             (Error::Interrupted, 130, None),
@@ -212,6 +225,10 @@ mod tests {
             (Error::Incomplete { failed: 1, total: 3 }, 1, Some("1 of 3 could not be copied")),
             (Error::Status(7), 7, None),
             (Error::Abandoned(143), 143, None),
+            (ssh(Error::unsuitable("x", "is odd")), 255, Some("x: is odd")),
+            (ssh(Error::usage("no")), 64, Some("no")),
+            (ssh(Error::Interrupted), 130, None),
+            (ssh(Error::Stdout(ErrorKind::BrokenPipe.into())), 255, None),
             (exec(Error::Status(1)), 1, None),
             (exec(Error::Differs), 1, None),
             (exec(Error::unsuitable("x", "is odd")), 125, Some("x: is odd")),

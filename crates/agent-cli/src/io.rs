@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Signals, Terminal,
-    stdio::{Sink, Source},
+    stdio::{Sink, Source, close_stdout},
 };
 
 /// Bytes of output that are collected before they are written.
@@ -64,7 +64,10 @@ impl Io {
             can_draw: !is_dumb(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
-            ..Self::new(Sink::new(rustix::stdio::stdout()), std::io::stderr())
+            ..Self::new(
+                Sink::new(rustix::stdio::stdout()).closed_by(close_stdout),
+                std::io::stderr(),
+            )
         }
     }
 

@@ -37,7 +37,7 @@ mod terminal;
 mod values;
 
 pub use args::{AgentCommand, Args, ColorWhen, Command, GlobalArgs, OutputFormat};
-pub use connect::{Connection, connect};
+pub use connect::{Connection, Invocation, connect};
 pub use error::Error;
 pub use io::{Input, Io};
 pub use run::run;

@@ -33,7 +33,9 @@ pub async fn run<T: Into<OsString> + Clone>(
             if command.has_its_own_timeout() {
                 args.global.timeout = None;
             }
-            let connected = command.check().and_then(|()| connect(&args.global, command.target()));
+            let connected = command.check().and_then(|()| {
+                connect(&args.global, command.target()).map_err(|error| command.unconnected(error))
+            });
             let result = match connected {
                 Ok(connection) => with_agent(&args.global, command, &connection, io).await,
                 Err(error) => Err(error),

@@ -94,6 +94,17 @@ impl Signals {
     }
 }
 
+/// Waits for a signal that asks to end.
+pub(crate) async fn ending(signals: &mut mpsc::Receiver<LocalSignal>) -> LocalSignal {
+    loop {
+        match signals.recv().await {
+            Some(signal) if signal.ending().is_some() => return signal,
+            Some(_) => {}
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// Waits for the exit code of a run. A signal goes to the command that listens; if none does, one
 /// that asks to end cancels `interrupt`, and another one ends the wait.
 ///

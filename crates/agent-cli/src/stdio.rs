@@ -35,6 +35,8 @@ pub(crate) struct Source<F> {
 pub(crate) struct Sink<F> {
     fd: F,
     work: Option<JoinHandle<io::Result<()>>>,
+    /// What makes the end of the stream known.
+    close: Option<fn() -> io::Result<()>>,
 }
 
 impl<F> Source<F> {
@@ -45,7 +47,13 @@ impl<F> Source<F> {
 
 impl<F> Sink<F> {
     pub(crate) fn new(fd: F) -> Self {
-        Self { fd, work: None }
+        Self { fd, work: None, close: None }
+    }
+
+    /// The same with something to be done once everything is written and a shutdown was asked for.
+    /// Without it a shutdown does no more than a flush: others may have the stream, too.
+    pub(crate) fn closed_by(self, close: fn() -> io::Result<()>) -> Self {
+        Self { close: Some(close), ..self }
     }
 
     fn poll_work(&mut self, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -111,9 +119,16 @@ impl<F: AsFd + Clone + Send + Unpin + 'static> AsyncWrite for Sink<F> {
         self.poll_work(ctx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(ctx)
+    fn poll_shutdown(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_work(ctx))?;
+        Poll::Ready(self.close.take().map_or(Ok(()), |close| close()))
     }
+}
+
+/// Leaves stdout to nobody, so that its reader sees the end while this process goes on.
+pub(crate) fn close_stdout() -> io::Result<()> {
+    let nowhere = std::fs::File::options().write(true).open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stdout(nowhere)?)
 }
 
 fn read_some(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {

@@ -24,6 +24,8 @@ mod ps_table;
 pub(crate) mod read;
 pub(crate) mod resolve;
 pub(crate) mod signal;
+pub(crate) mod ssh;
+pub(crate) mod ssh_config;
 pub(crate) mod stat;
 mod stream_lines;
 pub(crate) mod terminal;
@@ -63,6 +65,8 @@ pub(crate) async fn run(
         AgentCommand::Terminal(args) => terminal::run(args, conn, out).await,
         AgentCommand::Ports(_) => ports::run(conn, out).await,
         AgentCommand::PortForward(args) => port_forward::run(args, connection, out).await,
+        AgentCommand::Ssh(args) => ssh::run(args, connection, out).await,
+        AgentCommand::SshConfig(args) => ssh_config::run(args, connection, out).await,
         AgentCommand::Health(_) => agent::health(conn, out).await,
         AgentCommand::Lifecycle(_) => agent::lifecycle(conn, out).await,
         AgentCommand::Logs(args) => logs::run(args, conn, out).await,

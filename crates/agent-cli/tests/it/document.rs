@@ -66,6 +66,8 @@ fn the_document_lists_every_option_of_longer_commands() {
         "terminal open",
         "terminal attach",
         "port-forward",
+        "ssh",
+        "ssh-config",
     ] {
         let (_, section) = DOCUMENT.split_once(&format!("### `{name}`\n")).unwrap();
         let section = section.split("\n##").next().unwrap();

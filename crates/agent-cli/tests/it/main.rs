@@ -21,4 +21,6 @@ mod processes;
 mod program;
 mod prompt;
 mod search;
+mod ssh_config;
+mod ssh_stdio;
 mod terminal;

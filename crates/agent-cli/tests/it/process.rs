@@ -8,7 +8,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-fn agentctl(arguments: &[&str], home: &tempfile::TempDir) -> Command {
+/// The program with nothing in its environment but a home.
+pub(crate) fn agentctl(arguments: &[&str], home: &tempfile::TempDir) -> Command {
     #[expect(clippy::disallowed_methods, reason = "the test starts the program it tests")]
     let mut command = Command::new(env!("CARGO_BIN_EXE_agentctl"));
     command.args(arguments).env_clear().env("HOME", home.path()).stdin(Stdio::null());

@@ -1,5 +1,6 @@
 //! OpenSSH's own programs.
 
+mod agentctl;
 mod commands;
 mod ends;
 mod forwards;

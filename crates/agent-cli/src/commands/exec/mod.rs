@@ -14,7 +14,7 @@ use printer::Ended;
 pub(crate) use request::ExecArgs;
 use session::Session;
 
-use crate::{Error, LocalSignal, output::Output, terminal::USUAL_SIZE};
+use crate::{Error, LocalSignal, output::Output, signals::ending, terminal::USUAL_SIZE};
 
 /// What `exec` does with the streams of this machine.
 #[derive(Clone, Copy, Debug)]
@@ -77,20 +77,11 @@ async fn started<'a>(
     request: &StartProcessRequest,
     signals: &mut mpsc::Receiver<LocalSignal>,
 ) -> Result<Exec<'a>, Error> {
-    let ended = async {
-        loop {
-            match signals.recv().await {
-                Some(signal) if signal.ending().is_some() => return signal,
-                Some(_) => {}
-                None => std::future::pending().await,
-            }
-        }
-    };
     let signal = tokio::select! {
         exec = Exec::start(conn, request.clone(), ExecConfig::default()) => {
             return Ok(exec?);
         }
-        signal = ended => signal,
+        signal = ending(signals) => signal,
     };
     if let (Some(id), Some(name)) = (request.id, signal.ending()) {
         session::send_in_time(conn, id, name).await;

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     Error, LocalSignal, Terminal, body::take_stdin, commands::feed, io::Input, output::Output,
-    terminal::RawMode,
+    signals::ending, terminal::RawMode,
 };
 
 /// Typed bytes that wait for the agent; then the keyboard is not read.
@@ -310,17 +310,6 @@ impl Session<'_> {
                 out.note(left);
                 Err(Error::Abandoned(signal.exit_code()))
             }
-        }
-    }
-}
-
-/// Waits for a signal that asks to end.
-async fn ending(signals: &mut mpsc::Receiver<LocalSignal>) -> LocalSignal {
-    loop {
-        match signals.recv().await {
-            Some(signal) if signal.ending().is_some() => return signal,
-            Some(_) => {}
-            None => std::future::pending().await,
         }
     }
 }
