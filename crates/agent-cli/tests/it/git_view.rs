@@ -1,13 +1,7 @@
 //! The live view of `git watch` on a terminal: what is drawn, what keys and signals do, and that the
 //! terminal is given back.
 
-use std::{
-    fs::File,
-    io::{Read as _, Write as _},
-    time::Duration,
-};
-
-use agent_cli::{LocalSignal, Signals, Terminal};
+use agent_cli::LocalSignal;
 use agent_sdk::{
     Error, GitWatch,
     api::{ErrorCode, GitClientMessage, GitServerMessage},
@@ -19,65 +13,26 @@ use tokio::sync::mpsc;
 use crate::{
     files::refusal,
     git::{changes, clean, edited, snapshot},
-    keyboard::{Pty, echoes},
+    keyboard::echoes,
+    person::{Person, patiently},
     prompt::{Ran, type_with},
 };
 
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
-/// No step of a conversation takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The agent's side of a view.
+struct Far(mpsc::UnboundedSender<Result<GitServerMessage, Error>>);
 
-/// What a person sees of a view, and where the person types.
-struct Person {
-    pty: Pty,
-    said: mpsc::UnboundedSender<Result<GitServerMessage, Error>>,
-    signals: Signals,
-    drawn: mpsc::UnboundedReceiver<String>,
-    /// Everything that was drawn since the last look.
-    text: String,
-}
-
-impl Person {
+impl Far {
     fn says(&self, message: GitServerMessage) {
-        self.said.send(Ok(message)).unwrap();
-    }
-
-    fn types(&self, keys: &str) {
-        File::from(self.pty.outer.try_clone().unwrap()).write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// Waits until a text is drawn, and forgets everything up to it.
-    async fn sees(&mut self, text: &str) {
-        loop {
-            if let Some(at) = self.text.find(text) {
-                self.text.drain(..at + text.len());
-                return;
-            }
-            let more = tokio::time::timeout(PATIENCE, self.drawn.recv()).await;
-            let more = more.unwrap_or_else(|_| panic!("no {text:?} in {:?}", self.text));
-            self.text.push_str(&more.expect("the terminal is there"));
-        }
+        self.0.send(Ok(message)).unwrap();
     }
 }
 
 /// Runs a view with a person in front of it, who may lose the connection to the agent.
-async fn watched(act: impl AsyncFnOnce(&mut Person)) -> (Ran, MockAgent, Pty) {
-    let pty = Pty::new();
-    pty.resize(9, 60);
-    let (draw, drawn) = mpsc::unbounded_channel();
-    let mut outer = File::from(pty.outer.try_clone().unwrap());
-    std::thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        // It ends when the test has closed the terminal, or looks no more.
-        while let Ok(count) = outer.read(&mut bytes) {
-            let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-            if draw.send(text).is_err() {
-                return;
-            }
-        }
-    });
+async fn watched(act: impl AsyncFnOnce(&mut Person, &Far)) -> (Ran, MockAgent, Person) {
+    let mut person = Person::at(9, 60);
     let (said, heard) = mpsc::unbounded_channel();
     let agent = MockAgent::new();
     let heard = std::sync::Mutex::new(Some(heard));
@@ -89,35 +44,24 @@ async fn watched(act: impl AsyncFnOnce(&mut Person)) -> (Ran, MockAgent, Pty) {
         });
         Ok(GitWatch::from_stream(messages.boxed(), |_| Ok(())))
     });
-    let signals = Signals::default();
-    let terminal = Terminal::of(pty.inner.try_clone().unwrap()).unwrap();
-    let keyboard = tokio::fs::File::from_std(File::from(pty.inner.try_clone().unwrap()));
-    let mut person = Person { pty, said, signals: signals.clone(), drawn, text: String::new() };
-    let words = ["git", "watch", "/srv/app"];
-    let view = type_with(&agent, &words, |io| {
-        (io.terminal, io.screen) = (Some(terminal.clone()), Some(terminal.clone()));
-        (io.can_draw, io.stdout_is_terminal) = (true, true);
-        io.stdin = Some(Box::new(keyboard));
-        io.signals = signals;
-    });
-    let (ran, ()) = tokio::join!(tokio::time::timeout(PATIENCE * 2, view), act(&mut person));
+    let (far, words) = (Far(said), ["git", "watch", "/srv/app"]);
+    let view = Box::pin(type_with(&agent, &words, person.seat()));
+    let (ran, ()) = tokio::join!(patiently(view), act(&mut person, &far));
     person.sees(LEAVE).await;
     assert!(echoes(&person.pty.inner), "keys are echoed again");
-    // A thread that still waits for a key gets one.
-    person.types("\n");
-    (ran.unwrap(), agent, person.pty)
+    (ran.unwrap(), agent, person)
 }
 
 #[tokio::test]
 async fn a_view_shows_what_is_there_and_every_change() {
-    let (ran, _agent, _pty) = watched(async |person| {
-        person.says(changes(vec![snapshot(edited())]));
+    let (ran, _agent, _person) = watched(async |person, far| {
+        far.says(changes(vec![snapshot(edited())]));
         person.sees(ENTER).await;
         person.sees("/srv/app  main  origin/main, 1 ahead, 2 behind  2 files").await;
         person.sees("R   +0 -0  old -> n?m").await;
         person.sees("watching  last change 12:00:00Z").await;
         assert!(!echoes(&person.pty.inner), "keys go to the view");
-        person.says(changes(vec![snapshot(clean("/srv/app"))]));
+        far.says(changes(vec![snapshot(clean("/srv/app"))]));
         person.sees("/srv/app  main  clean").await;
         person.types("q");
     })
@@ -127,8 +71,8 @@ async fn a_view_shows_what_is_there_and_every_change() {
 
 #[tokio::test]
 async fn keys_scroll_turn_and_refresh() {
-    let (ran, agent, _pty) = watched(async |person| {
-        person.says(changes(vec![snapshot(edited()), snapshot(clean("/srv/lib"))]));
+    let (ran, agent, _person) = watched(async |person, far| {
+        far.says(changes(vec![snapshot(edited()), snapshot(clean("/srv/lib"))]));
         person.sees("> /srv/app").await;
         person.types("G");
         person.sees("+^[[2J^M").await;
@@ -140,7 +84,7 @@ async fn keys_scroll_turn_and_refresh() {
         person.sees("> /srv/app").await;
         person.types("r");
         person.sees("refreshing").await;
-        person.says(changes(vec![]));
+        far.says(changes(vec![]));
         person.sees("watching").await;
         person.types("\x03");
     })
@@ -151,8 +95,8 @@ async fn keys_scroll_turn_and_refresh() {
 
 #[tokio::test]
 async fn a_view_has_the_size_of_its_terminal() {
-    let (ran, _agent, _pty) = watched(async |person| {
-        person.says(changes(vec![snapshot(edited())]));
+    let (ran, _agent, _person) = watched(async |person, far| {
+        far.says(changes(vec![snapshot(edited())]));
         person.sees("\x1b[9;1H").await;
         person.pty.resize(5, 20);
         assert!(person.signals.offer(LocalSignal::Resized));
@@ -167,8 +111,8 @@ async fn a_view_has_the_size_of_its_terminal() {
 #[tokio::test]
 async fn a_signal_ends_a_view_and_gives_the_terminal_back() {
     for (signal, code) in [(LocalSignal::Terminate, 143), (LocalSignal::Interrupt, 130)] {
-        let (ran, _agent, _pty) = watched(async |person| {
-            person.says(changes(vec![snapshot(edited())]));
+        let (ran, _agent, _person) = watched(async |person, far| {
+            far.says(changes(vec![snapshot(edited())]));
             person.sees("watching").await;
             assert!(person.signals.offer(signal));
         })
@@ -179,11 +123,11 @@ async fn a_signal_ends_a_view_and_gives_the_terminal_back() {
 
 #[tokio::test]
 async fn a_lost_connection_is_told_and_made_again() {
-    let (ran, _agent, _pty) = watched(async |person| {
-        person.says(changes(vec![snapshot(edited())]));
+    let (ran, _agent, _person) = watched(async |person, far| {
+        far.says(changes(vec![snapshot(edited())]));
         person.sees("watching").await;
         let reason = "the network is gone".to_owned();
-        person.said.send(Err(Error::Closed { code: None, reason })).unwrap();
+        far.0.send(Err(Error::Closed { code: None, reason })).unwrap();
         person.sees("connection lost, reconnecting").await;
         person.types("q");
     })

@@ -15,6 +15,7 @@ mod git;
 mod git_view;
 mod keyboard;
 mod output;
+mod person;
 mod port_forward;
 mod process;
 mod processes;

@@ -1,13 +1,8 @@
 //! `terminal`: shown, typed into, left, lost and found again, listed and closed.
 
-use std::{
-    fs::File,
-    io::{Read as _, Write as _},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
-use agent_cli::{LocalSignal, Signals, Terminal};
+use agent_cli::LocalSignal;
 use agent_sdk::{
     Error, TerminalItem, TerminalStream,
     api::{
@@ -22,15 +17,13 @@ use tokio::sync::mpsc;
 
 use crate::{
     files::refusal,
-    keyboard::{Pty, echoes},
+    keyboard::echoes,
+    person::{PATIENCE, Person, patiently},
     prompt::{Ran, type_line, type_with},
 };
 
 const ID: &str = "7c0b3c3e-3f0c-4a51-9b1e-0d6d0b1f2a11";
 const OTHER: &str = "7c0b3c3f-3f0c-4a51-9b1e-0d6d0b1f2a11";
-
-/// No step of a conversation takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 type Items = mpsc::UnboundedSender<Result<TerminalItem, Error>>;
 
@@ -79,37 +72,16 @@ fn agent() -> (MockAgent, mpsc::UnboundedReceiver<Items>) {
     (agent, opened)
 }
 
-/// A person in front of a terminal that shows one of the agent.
-struct Person {
-    pty: Pty,
-    signals: Signals,
+/// The agent's side of a terminal.
+struct Far {
     agent: MockAgent,
     opened: mpsc::UnboundedReceiver<Items>,
-    drawn: mpsc::UnboundedReceiver<String>,
-    /// What was shown since the last look.
-    text: String,
 }
 
-impl Person {
-    fn types(&self, keys: &[u8]) {
-        File::from(self.pty.outer.try_clone().unwrap()).write_all(keys).unwrap();
-    }
-
+impl Far {
     /// The next connection to the agent.
     async fn opens(&mut self) -> Items {
         tokio::time::timeout(PATIENCE, self.opened.recv()).await.unwrap().unwrap()
-    }
-
-    /// Waits until a text is shown, and gives what was shown before it.
-    async fn sees(&mut self, text: &str) -> String {
-        loop {
-            if let Some(at) = self.text.find(text) {
-                return self.text.drain(..at + text.len()).collect();
-            }
-            let more = tokio::time::timeout(PATIENCE, self.drawn.recv()).await;
-            let more = more.unwrap_or_else(|_| panic!("no {text:?} in {:?}", self.text));
-            self.text.push_str(&more.expect("the terminal is there"));
-        }
     }
 
     /// Waits until the agent has been told all that is expected.
@@ -152,49 +124,17 @@ impl ConcatData for Vec<TerminalClientMessage> {
 }
 
 /// Runs a command on a terminal with a person in front of it.
-async fn with_person(line: &str, act: impl AsyncFnOnce(&mut Person)) -> (Ran, MockAgent) {
-    let pty = Pty::new();
-    pty.resize(30, 100);
-    let (draw, drawn) = mpsc::unbounded_channel();
-    let mut outer = File::from(pty.outer.try_clone().unwrap());
-    std::thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        // It ends when the test has closed the terminal, or looks no more.
-        while let Ok(count) = outer.read(&mut bytes) {
-            let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-            if draw.send(text).is_err() {
-                return;
-            }
-        }
-    });
+async fn with_person(line: &str, act: impl AsyncFnOnce(&mut Person, &mut Far)) -> (Ran, MockAgent) {
     let (agent, opened) = agent();
-    let signals = Signals::default();
-    let terminal = Terminal::of(pty.inner.try_clone().unwrap()).unwrap();
-    let keyboard = tokio::fs::File::from_std(File::from(pty.inner.try_clone().unwrap()));
-    let screen = tokio::fs::File::from_std(File::from(pty.inner.try_clone().unwrap()));
+    let mut person = Person::at(30, 100);
+    let mut far = Far { agent: agent.clone(), opened };
     let words: Vec<_> = line.split(' ').collect();
-    let mut person = Person {
-        pty,
-        signals: signals.clone(),
-        agent: agent.clone(),
-        opened,
-        drawn,
-        text: String::new(),
-    };
-    let run = type_with(&agent, &words, |io| {
-        (io.terminal, io.screen) = (Some(terminal.clone()), Some(terminal.clone()));
-        io.stdout_is_terminal = true;
-        io.stdout = tokio::io::BufWriter::new(Box::new(screen));
-        io.stdin = Some(Box::new(keyboard));
-        io.signals = signals;
-    });
-    let (ran, ()) = tokio::join!(tokio::time::timeout(PATIENCE * 2, run), act(&mut person));
+    let run = Box::pin(type_with(&agent, &words, person.seat()));
+    let (ran, ()) = tokio::join!(patiently(run), act(&mut person, &mut far));
     assert!(echoes(&person.pty.inner), "keys are echoed again");
     // What programs set is undone.
     let shown = person.sees("\x1b(B\x0f\x1b[0m").await;
     assert!(shown.contains("\x1b[?25h") && shown.contains("\x1b[?2004l"), "{shown:?}");
-    // A thread that still waits for a key gets one.
-    person.types(b"\n");
     (ran.unwrap(), agent)
 }
 
@@ -208,17 +148,17 @@ fn opened(agent: &MockAgent) -> Vec<(TerminalId, OpenTerminalRequest)> {
 
 #[tokio::test]
 async fn a_terminal_is_shown_typed_into_and_ends_with_its_program() {
-    let (ran, agent) = with_person("terminal open -c top --backend screen", async |person| {
-        let items = person.opens().await;
+    let (ran, agent) = with_person("terminal open -c top --backend screen", async |person, far| {
+        let items = far.opens().await;
         items.send(Ok(output("$ "))).unwrap();
         person.sees("$ ").await;
         assert!(!echoes(&person.pty.inner), "keys go to the terminal");
         person.types("\x03é\x10\r".as_bytes());
-        person.has_told(&[TerminalClientMessage::input("\x03é\x10\r")]).await;
+        far.has_told(&[TerminalClientMessage::input("\x03é\x10\r")]).await;
         person.pty.resize(31, 101);
         assert!(person.signals.offer(LocalSignal::Resized));
         let resized = TerminalClientMessage::resize(31, 101);
-        person.has_told(&[TerminalClientMessage::input("\x03é\x10\r"), resized]).await;
+        far.has_told(&[TerminalClientMessage::input("\x03é\x10\r"), resized]).await;
         items.send(Ok(output("bye"))).unwrap();
         items.send(Ok(exited(Some(3)))).unwrap();
         items.send(Ok(closed("exited"))).unwrap();
@@ -244,8 +184,8 @@ async fn keys_leave_the_terminal_running() {
         ("terminal attach 7c0b3c3e", &b"a\x10\x11b"[..]),
         ("terminal attach --detach-keys ~,. 7C0B3C3E-3", b"a~.b"),
     ] {
-        let (ran, agent) = with_person(line, async |person| {
-            let items = person.opens().await;
+        let (ran, agent) = with_person(line, async |person, far| {
+            let items = far.opens().await;
             items.send(Ok(output("\x1b[?1049h~ vi ~"))).unwrap();
             person.sees("~ vi ~").await;
             person.types(keys);
@@ -263,18 +203,18 @@ async fn keys_leave_the_terminal_running() {
 
 #[tokio::test]
 async fn a_lost_connection_is_made_anew_to_the_same_terminal() {
-    let (ran, agent) = with_person("terminal attach --takeover 7c0b3c3e", async |person| {
-        let items = person.opens().await;
+    let (ran, agent) = with_person("terminal attach --takeover 7c0b3c3e", async |person, far| {
+        let items = far.opens().await;
         items.send(Ok(output("one"))).unwrap();
         person.sees("one").await;
         items.send(Err(Error::Closed { code: Some(1001), reason: String::new() })).unwrap();
-        let items = person.opens().await;
+        let items = far.opens().await;
         items.send(Ok(output("\x1bctwo"))).unwrap();
         person.sees("\x1bctwo").await;
         person.types(b"x");
-        person.has_told(&[TerminalClientMessage::input("x")]).await;
+        far.has_told(&[TerminalClientMessage::input("x")]).await;
         drop(items);
-        let items = person.opens().await;
+        let items = far.opens().await;
         items.send(Ok(exited(None))).unwrap();
         items.send(Ok(closed("exited"))).unwrap();
     })
@@ -289,9 +229,9 @@ async fn a_lost_connection_is_made_anew_to_the_same_terminal() {
 
 #[tokio::test]
 async fn a_terminal_that_is_gone_is_not_started_again() {
-    let (ran, agent) = with_person("terminal attach 7c0b3c3e", async |person| {
-        let items = person.opens().await;
-        person.agent.on_list_terminals(|| Ok(list(&[OTHER])));
+    let (ran, agent) = with_person("terminal attach 7c0b3c3e", async |_, far| {
+        let items = far.opens().await;
+        far.agent.on_list_terminals(|| Ok(list(&[OTHER])));
         drop(items);
     })
     .await;
@@ -304,15 +244,15 @@ async fn a_terminal_that_is_gone_is_not_started_again() {
 async fn who_is_taken_over_or_closed_does_not_come_back() {
     let taken = Error::Closed { code: Some(4001), reason: "taken over".to_owned() };
     let taken = Arc::new(Mutex::new(Some(taken)));
-    let (ran, agent) = with_person("terminal attach 7c0b3c3e", async |person| {
-        let items = person.opens().await;
+    let (ran, agent) = with_person("terminal attach 7c0b3c3e", async |_, far| {
+        let items = far.opens().await;
         items.send(Err(taken.lock().unwrap().take().unwrap())).unwrap();
     })
     .await;
     assert_eq!(ran.failed(1), "agentctl: terminal: another connection took the terminal over\n");
     assert_eq!(opened(&agent).len(), 1);
-    let (ran, _) = with_person("terminal attach 7c0b3c3e", async |person| {
-        person.opens().await.send(Ok(closed("closed"))).unwrap();
+    let (ran, _) = with_person("terminal attach 7c0b3c3e", async |_, far| {
+        far.opens().await.send(Ok(closed("closed"))).unwrap();
     })
     .await;
     assert_eq!((ran.code, ran.stderr.as_str()), (0, "agentctl: the terminal was closed\n"));
@@ -321,8 +261,8 @@ async fn who_is_taken_over_or_closed_does_not_come_back() {
 #[tokio::test]
 async fn a_signal_leaves_the_terminal_running() {
     for (signal, code) in [(LocalSignal::Terminate, 143), (LocalSignal::Hangup, 129)] {
-        let (ran, _) = with_person("terminal attach 7c0b3c3e", async |person| {
-            let items = person.opens().await;
+        let (ran, _) = with_person("terminal attach 7c0b3c3e", async |person, far| {
+            let items = far.opens().await;
             items.send(Ok(output("$ "))).unwrap();
             person.sees("$ ").await;
             assert!(person.signals.offer(signal));

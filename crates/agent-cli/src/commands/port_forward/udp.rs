@@ -186,6 +186,10 @@ async fn silence(last: &Clock) {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::poll;
+
     use super::*;
 
     fn address(port: usize) -> SocketAddr {
@@ -215,12 +219,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_is_a_minute_without_a_datagram() {
         let last = Clock::new();
+        let mut silent = pin!(silence(&last));
+        assert!(poll!(silent.as_mut()).is_pending());
+        tokio::time::advance(Duration::from_secs(59)).await;
+        last.tick();
         let begin = Instant::now();
-        let later = async {
-            tokio::time::sleep(Duration::from_secs(59)).await;
-            last.tick();
-        };
-        tokio::join!(silence(&last), later);
-        assert_eq!(begin.elapsed(), Duration::from_secs(59) + IDLE);
+        silent.await;
+        assert_eq!(begin.elapsed(), IDLE);
     }
 }
