@@ -3,16 +3,13 @@
 use std::{
     fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    pin::Pin,
-    task::{Context, Poll},
 };
 
 use agent_api::Network;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+use tokio::net::TcpStream;
+use tokio_util::{
+    io::InspectReader, sync::CancellationToken, task::task_tracker::TaskTrackerToken,
 };
-use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 
 use crate::{
     ByteStream, Error, OpenDoor, Peer, Ports, Stream, Target, relay::relay, service::Place,
@@ -152,59 +149,17 @@ impl PortTunnel {
 impl DoorTunnel {
     /// Gives a stream to what is behind the door; returns at once.
     pub fn enter(self, stream: impl Stream + 'static, peer: Peer) {
-        let stream = Placed { inner: stream, _place: self.place };
-        (self.open)(Box::new(stream), peer);
+        let place = self.place;
+        // The stream owns its place among the tunnels, for as long as whoever has it keeps it.
+        let placed = InspectReader::new(stream, move |_: &[u8]| {
+            let _ = &place;
+        });
+        (self.open)(Box::new(placed), peer);
     }
 }
 
 impl fmt::Debug for DoorTunnel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DoorTunnel").field("place", &self.place).finish_non_exhaustive()
-    }
-}
-
-/// A stream that keeps its place among the tunnels until it is dropped.
-struct Placed<S> {
-    inner: S,
-    _place: Place,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Placed<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Placed<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
     }
 }

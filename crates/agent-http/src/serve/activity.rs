@@ -9,19 +9,11 @@
 //!  closed               closed
 //! ```
 
-use std::{
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Instant,
-};
+use tokio::{io::AsyncRead, time::Instant};
+use tokio_util::io::InspectReader;
 
 /// The first bytes of a connection that speaks HTTP/2 with prior knowledge (RFC 9113 section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI";
@@ -50,6 +42,9 @@ enum Preface {
     Other,
 }
 
+/// A stream that reports what it reads.
+pub(crate) type Watched<S> = InspectReader<S, Box<dyn FnMut(&[u8]) + Send>>;
+
 /// Keeps its connection at work until dropped.
 #[derive(Debug)]
 pub(crate) struct InFlight {
@@ -67,7 +62,17 @@ impl Activity {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
+    /// Makes a stream report what it reads.
+    pub(crate) fn watch<S: AsyncRead>(&self, stream: S) -> Watched<S> {
+        let activity = self.clone();
+        InspectReader::new(stream, Box::new(move |bytes| activity.received(bytes)))
+    }
+
     fn received(&self, bytes: &[u8]) {
+        // The end of the client's data begins no head.
+        if bytes.is_empty() {
+            return;
+        }
         let mut state = self.state.lock();
         state.preface = state.preface.followed_by(bytes);
         if state.preface == Preface::WHOLE {
@@ -119,67 +124,6 @@ impl Drop for InFlight {
         if state.in_flight == 0 {
             state.idle_since = Instant::now();
         }
-    }
-}
-
-/// A stream that reports what it reads.
-pub(crate) struct Watched<S> {
-    inner: S,
-    activity: Activity,
-}
-
-impl<S> Watched<S> {
-    pub(crate) fn new(inner: S, activity: Activity) -> Self {
-        Self { inner, activity }
-    }
-
-    pub(crate) fn into_inner(self) -> S {
-        self.inner
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.activity.received(&buf.filled()[before..]);
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
     }
 }
 

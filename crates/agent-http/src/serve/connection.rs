@@ -15,9 +15,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Config, Link, Observer, Peer, Shared, Transport,
-    activity::{Activity, Watched},
-    requests::OpenBody,
+    Config, Link, Observer, Peer, Shared, Transport, activity::Activity, requests::OpenBody,
 };
 use crate::unread::DrainedBody;
 
@@ -51,7 +49,7 @@ async fn serve(shared: Arc<Shared>, stream: Transport, peer: Peer, link: Link) {
     let held = link.held;
     let config = shared.config;
     let activity = Activity::new();
-    let stream = TokioIo::new(Watched::new(stream, activity.clone()));
+    let stream = TokioIo::new(activity.watch(stream));
     let builder = builder(&shared);
     {
         let (shared, requests) = (Arc::clone(&shared), activity.clone());
