@@ -45,8 +45,7 @@ pub(crate) fn udp(text: &str) -> Result<u16, Error> {
 }
 
 fn unsupported(port: u16, doors: impl Iterator<Item = u16>) -> Error {
-    let doors: String =
-        doors.filter(|door| *door < MIN_DIAL_PORT).map(|door| format!("{door}, ")).collect();
+    let doors: String = doors.map(|door| format!("{door}, ")).collect();
     Error::UnsupportedPort {
         port,
         supported: format!("supported are {doors}{MIN_DIAL_PORT} to 65535"),
@@ -113,7 +112,7 @@ mod tests {
             other => panic!("{other}"),
         };
         let tcp = listed(tcp("3", |door| door != Door::SpeedTest).unwrap_err());
-        assert_eq!(tcp, "supported are 1, 2, 9 to 65535");
+        assert_eq!(tcp, "supported are 1, 2, 22, 9 to 65535");
         for port in ["0", "1", "2", "3", "8"] {
             assert_eq!(listed(udp(port).unwrap_err()), "supported are 9 to 65535", "{port}");
         }

@@ -94,5 +94,5 @@ async fn a_door_that_is_not_there_is_an_unsupported_port() {
     let error = ports.tcp_target("3").unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidArgument);
     assert!(error.to_string().contains("unsupported port"));
-    assert_eq!(error.detail().as_deref(), Some("supported are 1, 2, 9 to 65535"));
+    assert_eq!(error.detail().as_deref(), Some("supported are 1, 2, 22, 9 to 65535"));
 }
