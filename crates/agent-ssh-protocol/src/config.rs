@@ -57,7 +57,8 @@ pub struct ConnectionConfig {
     ///
     /// Two MiB, as OpenSSH.
     pub window_bytes: u32,
-    /// What that grows to on a channel whose program keeps up, in bytes.
+    /// What that grows to, in bytes, on a channel whose program keeps up and whose peer waits for
+    /// it over a long way.
     ///
     /// 16 MiB: at 40 ms of delay that is 400 MB/s. The growth of all channels of a connection
     /// together is at most twice this.

@@ -7,11 +7,13 @@
 use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::channel_state::ChannelState;
 use super::outbox::{Mark, Packet};
 use super::replies::Replies;
 use super::wakes::Wakes;
+use super::window::Arrival;
 use crate::config::ConnectionConfig;
 use crate::error::OpenError;
 use crate::message::ChannelMessage;
@@ -58,6 +60,8 @@ pub(super) struct Mux {
     pub(super) owing: Vec<u32>,
     /// By how much the windows of all channels may still grow.
     pub(super) growth: u32,
+    /// When what is received now was read.
+    pub(super) arrival: Arrival,
     /// How many channels were opened, for their serial numbers.
     pub(super) opened: u32,
     /// Global requests of the peer that want a reply.
@@ -111,6 +115,7 @@ impl Mux {
             ready: VecDeque::new(),
             owing: Vec::new(),
             growth,
+            arrival: Arrival { at: Instant::now(), awaited: None },
             replies: Replies::new(0),
             opened: 0,
             asked: VecDeque::new(),
@@ -238,6 +243,10 @@ impl Mux {
 
     /// Turns owed window into control messages.
     fn give_back(&mut self) {
+        if self.owing.is_empty() {
+            return;
+        }
+        let now = Instant::now();
         while let Some(id) = self.owing.pop() {
             let mut growth = self.growth;
             let Some(channel) = self.channel(id) else { continue };
@@ -245,7 +254,7 @@ impl Mux {
             if channel.peer_eof || channel.peer_closed || channel.close_sent {
                 continue;
             }
-            let bytes = channel.window.refill(channel.inbox.queued(), &mut growth);
+            let bytes = channel.window.refill(channel.inbox.queued(), &mut growth, now);
             let recipient = channel.peer;
             self.growth = growth;
             if bytes > 0 {

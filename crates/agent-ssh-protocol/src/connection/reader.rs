@@ -1,13 +1,16 @@
 //! The reader of the socket: large reads, packets opened in place and given to their channels.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, ReadHalf};
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Channel;
 use super::core::Core;
@@ -15,6 +18,7 @@ use super::driver::Stop;
 use super::incoming::{Event, GlobalRequest, Open};
 use super::receive::Arrived;
 use super::wakes::Wakes;
+use super::window::Arrival;
 use crate::auth::Stream;
 use crate::error::ProtocolError;
 use crate::message::{ChannelMessage, Disconnect, number, unimplemented};
@@ -40,6 +44,8 @@ pub(super) struct Reader {
     inbound: Inbound,
     /// What is read at once, which follows what comes.
     read_bytes: usize,
+    /// From when on nothing came, if it had to wait for what it read last.
+    awaited: Option<Instant>,
     events: mpsc::Sender<Event>,
     core: Core,
 }
@@ -51,7 +57,7 @@ impl Reader {
         events: mpsc::Sender<Event>,
         core: Core,
     ) -> Self {
-        Self { socket, inbound, read_bytes: MIN_READ, events, core }
+        Self { socket, inbound, read_bytes: MIN_READ, awaited: None, events, core }
     }
 
     /// Reads until the peer goes or breaks a rule, or the stream fails.
@@ -76,6 +82,7 @@ impl Reader {
 
     /// Takes all packets that are in the buffer; the channels are woken once for all of them.
     async fn take_packets(&mut self, wakes: &mut Wakes) -> Result<(), Stop> {
+        let arrival = Arrival { at: Instant::now(), awaited: self.awaited.take() };
         while let Some(packet) = self.inbound.next().map_err(ProtocolError::from)? {
             self.core.exchange.lock().permit(packet.number())?;
             if packet.number() < number::GLOBAL_REQUEST {
@@ -90,6 +97,7 @@ impl Reader {
                 continue;
             };
             let (arrived, must_wait) = shared.with_wakes(wakes, |mux, wakes| {
+                mux.arrival = arrival;
                 let arrived = mux.receive(&message, &packet.payload, wakes);
                 (arrived, mux.is_full() || mux.is_crowded())
             });
@@ -210,16 +218,23 @@ impl Reader {
             buffer.reserve(missing.max(self.read_bytes));
         }
         let room = buffer.capacity() - buffer.len();
-        let read = if self.read_bytes == MIN_READ {
-            self.socket.read_buf(buffer).await?
-        } else if let Ok(read) = timeout(KEEP, self.socket.read_buf(buffer)).await {
+        // What is there already needs neither a timer nor the time.
+        let at_once = poll_once(self.socket.read_buf(buffer)).await;
+        let read = if let Some(read) = at_once {
             read?
         } else {
-            self.read_bytes = MIN_READ;
-            if buffer.is_empty() {
-                *buffer = BytesMut::with_capacity(MIN_READ);
+            self.awaited = Some(Instant::now());
+            if self.read_bytes == MIN_READ {
+                self.socket.read_buf(buffer).await?
+            } else if let Ok(read) = timeout(KEEP, self.socket.read_buf(buffer)).await {
+                read?
+            } else {
+                self.read_bytes = MIN_READ;
+                if buffer.is_empty() {
+                    *buffer = BytesMut::with_capacity(MIN_READ);
+                }
+                self.socket.read_buf(buffer).await?
             }
-            self.socket.read_buf(buffer).await?
         };
         if read == room {
             self.read_bytes = (self.read_bytes * 4).min(MAX_READ);
@@ -232,4 +247,16 @@ impl Reader {
         let mut bytes = vec![0; MIN_READ];
         while let Ok(1..) = self.socket.read(&mut bytes).await {}
     }
+}
+
+/// Polls a future once, and drops it when it would have to wait.
+async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
 }

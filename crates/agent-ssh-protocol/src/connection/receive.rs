@@ -211,11 +211,12 @@ impl Mux {
         data: Bytes,
         wakes: &mut Wakes,
     ) -> Result<(), ProtocolError> {
+        let arrival = self.arrival;
         let channel = self.peers_channel(id)?;
         let queued = channel.inbox.queued() + data.len();
         channel
             .window
-            .receive(data.len(), queued)
+            .receive(data.len(), queued, arrival)
             .map_err(|_| ProtocolError::broken("channel data beyond the window"))?;
         if channel.has_input && !channel.peer_eof {
             channel.inbox.push(stream, data);
