@@ -14,7 +14,7 @@ mod term;
 mod times;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -27,7 +27,8 @@ const RESULTS: &str = "docs/PERFORMANCE.md";
 /// Something that can be measured.
 struct Bench {
     name: &'static str,
-    measure: fn() -> Result<Table>,
+    /// Measures the agent that is this program.
+    measure: fn(&Path) -> Result<Table>,
 }
 
 /// Every bench.
@@ -87,6 +88,9 @@ pub(crate) struct Args {
     /// Print the table and leave docs/PERFORMANCE.md as it is
     #[arg(long)]
     print: bool,
+    /// Measure this program instead of building the one that is shipped; its table is only printed
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 }
 
 /// Measures, prints the table, and keeps it unless told otherwise.
@@ -105,18 +109,26 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let benches = args.names.iter().map(find).collect::<Result<Vec<_>>>()?;
     setup::require(setup::Purpose::Bench)?;
+    let program = match &args.program {
+        Some(program) => {
+            program.canonicalize().with_context(|| format!("there is no {}", program.display()))?
+        }
+        // What is measured is what is shipped.
+        None => crate::dist::build()?,
+    };
+    let is_kept = !args.print && args.program.is_none();
     for bench in benches {
-        measure(bench, args.print)?;
+        measure(bench, &program, is_kept)?;
     }
     Ok(())
 }
 
-/// Measures one bench, prints its table, and keeps it unless told otherwise.
-fn measure(bench: &Bench, is_printed_only: bool) -> Result<()> {
-    let table = (bench.measure)()?;
+/// Measures one bench, prints its table, and keeps it if told so.
+fn measure(bench: &Bench, program: &Path, is_kept: bool) -> Result<()> {
+    let table = (bench.measure)(program)?;
     let result = format!("{}\n{}", machine::describe(), table.markdown());
     println!("{result}");
-    if !is_printed_only {
+    if is_kept {
         let path = shell::root().join(RESULTS);
         let document =
             fs::read_to_string(&path).with_context(|| format!("cannot read {RESULTS}"))?;
@@ -126,15 +138,6 @@ fn measure(bench: &Bench, is_printed_only: bool) -> Result<()> {
         println!("kept in {RESULTS}");
     }
     Ok(())
-}
-
-/// Builds the agent as it is shipped and returns where it is.
-///
-/// # Errors
-///
-/// It does not build.
-fn static_binary() -> Result<PathBuf> {
-    crate::dist::build()
 }
 
 /// Returns the document with new text between the markers of a bench.

@@ -11,7 +11,6 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::agent::Agent;
 use super::client::{Address, Client};
-use super::static_binary;
 use super::table::{Figure, Quantity, Table, Target};
 use super::times::{Times, in_turns, time};
 use references::Nginx;
@@ -32,16 +31,14 @@ struct Places {
 ///
 /// # Errors
 ///
-/// A program does not build or start, a reference is missing, or an answer is not the expected one.
-pub(super) fn measure() -> Result<Table> {
-    // What is measured is what is shipped.
-    let program = static_binary()?;
+/// A program does not start, a reference is missing, or an answer is not the expected one.
+pub(super) fn measure(program: &Path) -> Result<Table> {
     let places = Places {
         disk: tempfile::tempdir()?,
         memory: tempfile::tempdir_in("/dev/shm").context("the bench writes to a tmpfs")?,
     };
     let state = tempfile::tempdir()?;
-    let agent = Agent::start(&program, state.path())?;
+    let agent = Agent::start(program, state.path())?;
     let nginx = Nginx::start(&[places.disk.path(), places.memory.path()])?;
     let mut figures = Vec::new();
     figures.push(read_large(&agent, &nginx, &places)?);
@@ -51,7 +48,7 @@ pub(super) fn measure() -> Result<Table> {
     figures.push(list(&agent, &places)?);
     figures.push(edit(&agent, &places)?);
     drop(agent);
-    figures.extend(costs(&program)?);
+    figures.extend(costs(program)?);
     Ok(Table { figures })
 }
 

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use super::agent::{self, Agent};
 use super::client::{Address, Client, Message, Messages};
-use super::static_binary;
 use super::table::{Figure, Quantity, Table, Target};
 use super::times::{Times, in_turns};
 use repositories::{CHANGED, FILES, Repository};
@@ -33,21 +32,19 @@ const INTERVAL: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 ///
-/// A program does not build or start, `git` fails, or an answer is not the expected one.
-pub(super) fn measure() -> Result<Table> {
-    // What is measured is what is shipped.
-    let program = static_binary()?;
+/// A program does not start, `git` fails, or an answer is not the expected one.
+pub(super) fn measure(program: &Path) -> Result<Table> {
     let directory = tempfile::tempdir()?;
-    let mut figures = saved(&program, directory.path())?;
+    let mut figures = saved(program, directory.path())?;
     let large = Repository::generated(&directory.path().join("large"))?;
-    figures.push(first(&program, &large, "50,000 files, 50 of them changed")?);
-    figures.push(next(&program, &large, "50,000 files, one more changed")?);
-    figures.extend(idle(&program, &large)?);
+    figures.push(first(program, &large, "50,000 files, 50 of them changed")?);
+    figures.push(next(program, &large, "50,000 files, one more changed")?);
+    figures.extend(idle(program, &large)?);
     let real = Repository::clone_of_this(&directory.path().join("real"))?;
     let name = "a clone of this repository, 50 files changed";
-    figures.push(Figure { target: Target::None, ..first(&program, &real, name)? });
+    figures.push(Figure { target: Target::None, ..first(program, &real, name)? });
     let name = "a clone of this repository, one more changed";
-    figures.push(Figure { target: Target::None, ..next(&program, &real, name)? });
+    figures.push(Figure { target: Target::None, ..next(program, &real, name)? });
     Ok(Table { figures })
 }
 

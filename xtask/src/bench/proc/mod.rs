@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 
 use super::agent::Agent;
 use super::client::{Address, Client, Message};
-use super::static_binary;
 use super::table::{Figure, Quantity, Table, Target};
 use super::times::{Times, in_turns};
 pub(super) use latency::ticker;
@@ -31,18 +30,16 @@ const IDLE: usize = 100;
 ///
 /// # Errors
 ///
-/// A program does not build or start, a reference is missing, or an answer is not the expected one.
-pub(super) fn measure() -> Result<Table> {
-    // What is measured is what is shipped.
-    let program = static_binary()?;
+/// A program does not start, a reference is missing, or an answer is not the expected one.
+pub(super) fn measure(program: &Path) -> Result<Table> {
     let state = tempfile::tempdir()?;
-    let agent = Agent::start(&program, state.path())?;
+    let agent = Agent::start(program, state.path())?;
     let mut figures = start(&agent)?;
     figures.extend(at_once(&agent)?);
     figures.extend(latency::measure(&agent)?);
     figures.extend(printed(&agent, state.path())?);
     drop(agent);
-    figures.push(memory(&program)?);
+    figures.push(memory(program)?);
     Ok(Table { figures })
 }
 

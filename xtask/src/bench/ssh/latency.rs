@@ -42,19 +42,20 @@ pub(super) fn round_trips(pair: &Pair) -> Result<(Duration, Duration)> {
             std::thread::spawn(move || echo(stream));
         }
     });
-    let measure = |server: &Server| -> Result<Duration> {
-        let (_client, local) = transfers::forward(server, port)?;
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, local))?;
+    let (_our_client, ours) = transfers::forward(&pair.ours, port)?;
+    let (_their_client, theirs) = transfers::forward(&pair.theirs, port)?;
+    let connect = |port| -> Result<TcpStream> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_nodelay(true)?;
-        let times = (0..ROUND_TRIPS).map(|_| {
-            let start = Instant::now();
-            stream.write_all(b"x")?;
-            stream.read_exact(&mut [0])?;
-            Ok(start.elapsed())
-        });
-        Ok(Times::new(times.collect::<Result<_>>()?).median())
+        Ok(stream)
     };
-    Ok((measure(&pair.ours)?, measure(&pair.theirs)?))
+    let (mut ours, mut theirs) = (connect(ours)?, connect(theirs)?);
+    let one = |stream: &mut TcpStream| -> Result<()> {
+        stream.write_all(b"x")?;
+        Ok(stream.read_exact(&mut [0])?)
+    };
+    let (ours, theirs) = in_turns(ROUND_TRIPS, || one(&mut ours), || one(&mut theirs))?;
+    Ok((ours.median(), theirs.median()))
 }
 
 fn echo(mut stream: TcpStream) {

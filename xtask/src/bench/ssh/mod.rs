@@ -5,11 +5,11 @@ mod latency;
 mod servers;
 mod transfers;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::static_binary;
 use super::table::{Figure, Quantity, Table, Target};
 use servers::{Keys, Server};
 
@@ -29,12 +29,10 @@ struct Pair {
 ///
 /// # Errors
 ///
-/// A program does not build or start, a reference is missing, or a client fails.
-pub(super) fn measure() -> Result<Table> {
-    // What is measured is what is shipped.
-    let program = static_binary()?;
+/// A program does not start, a reference is missing, or a client fails.
+pub(super) fn measure(program: &Path) -> Result<Table> {
     let (keys, state) = (Keys::new()?, tempfile::tempdir()?);
-    let (agent, ours) = keys.agent(&program, state.path())?;
+    let (agent, ours) = keys.agent(program, state.path())?;
     let sshd = keys.sshd()?;
     let pair = Pair { ours, theirs: sshd.server.clone() };
     // First, while neither has grown.

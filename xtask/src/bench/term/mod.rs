@@ -11,7 +11,6 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::agent::Agent;
 use super::client::{Client, Message, Messages};
-use super::static_binary;
 use super::table::{Figure, Quantity, Table, Target};
 use super::times::{Times, in_turns};
 use crate::shell;
@@ -34,12 +33,10 @@ const SCREEN_TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 ///
-/// A program does not build or start, a reference is missing, or a screen does not come.
-pub(super) fn measure() -> Result<Table> {
-    // What is measured is what is shipped.
-    let program = static_binary()?;
+/// A program does not start, a reference is missing, or a screen does not come.
+pub(super) fn measure(program: &Path) -> Result<Table> {
     let state = tempfile::tempdir()?;
-    let agent = Agent::start(&program, state.path())?;
+    let agent = Agent::start(program, state.path())?;
     let mut figures = vec![memory(&agent, state.path())?];
     figures.extend(attach(&agent, state.path())?);
     figures.push(tunnel(&agent)?);
