@@ -21,8 +21,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::{
-    ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch, Pong, ProcessStream,
-    ReadOutput, TerminalStream,
+    AppHttpClient, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch, Pong,
+    ProcessStream, ReadOutput, TerminalStream,
 };
 
 /// How long [`AgentConn::ping`] waits.
@@ -360,6 +360,10 @@ pub trait AgentConn: fmt::Debug + Send + Sync {
     /// Those of [`dial`](Self::dial), but whether anybody listens is not known.
     async fn dial_udp(&self, port: u16) -> Result<DatagramSocket, Error>;
 
+    /// A client of an HTTP server that listens on a port of the workspace: each request goes through
+    /// [`dial`](Self::dial). Sends nothing itself.
+    fn app_http_client(&self, port: u16) -> AppHttpClient;
+
     /// Opens a byte stream to the agent's SSH server: [`dial`](Self::dial) of port 22.
     async fn ssh(&self) -> Result<DialStream, Error> {
         self.dial(SSH_PORT).await
@@ -375,5 +379,16 @@ pub trait AgentConn: fmt::Debug + Send + Sync {
             SHORT_SSH_PORT | SSH_PORT => self.dial(port).await,
             _ => Err(Error::invalid(format!("port {port} is not that of SSH, 1 or 22"))),
         }
+    }
+
+    /// Logs in at the agent's SSH server, through [`ssh`](Self::ssh).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`dial`](Self::dial), and of
+    /// [`SshClient::from_stream`](crate::ssh::SshClient::from_stream).
+    #[cfg(feature = "ssh")]
+    async fn ssh_client(&self) -> Result<crate::ssh::SshClient, Error> {
+        crate::ssh::SshClient::from_stream(self.ssh().await?).await
     }
 }

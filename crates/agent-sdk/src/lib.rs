@@ -37,6 +37,7 @@
 //! ```
 
 mod answer;
+mod app;
 mod body;
 mod capture;
 mod client;
@@ -54,6 +55,8 @@ mod processes;
 mod proxy;
 mod reach;
 mod reconnect;
+#[cfg(feature = "ssh")]
+pub mod ssh;
 mod target;
 mod terminal;
 mod token;
@@ -63,6 +66,7 @@ mod until;
 
 pub use agent_api as api;
 pub use answer::{ContentRange, FileContent, PingPath, Pong};
+pub use app::AppHttpClient;
 pub use body::ByteStream;
 pub use capture::CapturedOutput;
 pub use client::AgentClient;

@@ -20,12 +20,12 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::upload::Upload;
 use self::{
     call::Call,
     origin::Origin,
     reply::{Hold, Reply},
 };
+pub(crate) use self::{reply::content_length, upload::Upload};
 use crate::{
     Config, Error, Target,
     headers::check_extra_headers,
@@ -237,7 +237,7 @@ fn failed(operation: &'static str, failure: &Failure) -> Error {
     }
 }
 
-fn lost(error: &hyper::Error) -> Error {
+pub(crate) fn lost(error: &hyper::Error) -> Error {
     Error::closed(agent_api::causes(Some(error)).unwrap_or_default())
 }
 

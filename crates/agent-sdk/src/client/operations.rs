@@ -31,8 +31,8 @@ use super::{
     terminals::of_terminal,
 };
 use crate::{
-    AgentConn, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch, Pong,
-    ProcessStream, ReadOutput, TerminalStream,
+    AgentConn, AppHttpClient, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch,
+    Pong, ProcessStream, ReadOutput, TerminalStream,
     headers::{check_extra_headers, read_file_headers, write_file_headers},
     reach::await_reachable,
 };
@@ -329,6 +329,10 @@ impl AgentConn for AgentClient {
 
     async fn dial(&self, port: u16) -> Result<DialStream, Error> {
         self.open_dial(port).await
+    }
+
+    fn app_http_client(&self, port: u16) -> AppHttpClient {
+        AppHttpClient::new(Arc::new(self.clone()), port)
     }
 
     async fn dial_udp(&self, port: u16) -> Result<DatagramSocket, Error> {

@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::table::{Slot, mock_agent};
 use crate::{
-    AgentConn, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch, Pong,
-    ProcessStream, ReadOutput, TerminalStream,
+    AgentConn, AppHttpClient, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch,
+    Pong, ProcessStream, ReadOutput, TerminalStream,
     headers::{check_extra_headers, read_file_headers, write_file_headers},
     terminal::encode_init,
     until::{Until, closed},
@@ -39,8 +39,8 @@ use crate::{
 /// one it fails with [`ErrorCode::Unsupported`](agent_api::ErrorCode::Unsupported).
 /// `set_extra_headers` and `close` need none and work as in a real client. The body of
 /// `write_file` is collected, however large, and given to the function as bytes; `ping` and
-/// `ping_within` share the function of `on_ping`, and `dial` gives its own to `ssh` and
-/// `ssh_on_port`; what is sent on a watch of `watch_git` or typed into a terminal is among the calls.
+/// `ping_within` share the function of `on_ping`, and `dial` gives its own to `ssh`,
+/// `ssh_on_port`, `ssh_client` and `app_http_client`; what is sent on a watch of `watch_git` or typed into a terminal is among the calls.
 /// Clones are the same mock.
 ///
 /// ```
@@ -254,6 +254,10 @@ mock_agent! {
         self.note(Call::Dial(port))?;
         let stream = self.inner.answers.dial.get("dial")?(port)?;
         Ok(stream.until(self.inner.stop.clone()))
+    }
+
+    fn app_http_client(&self, port: u16) -> AppHttpClient {
+        AppHttpClient::new(Arc::new(self.clone()), port)
     }
 
     async fn dial_udp(&self, port: u16) -> Result<DatagramSocket, Error> {

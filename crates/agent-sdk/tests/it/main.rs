@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+#[cfg(feature = "mock")]
+mod app;
 mod bodies;
 mod cancel;
 mod close;
@@ -28,6 +30,8 @@ mod repositories;
 mod retries;
 mod shared;
 mod socket;
+#[cfg(all(feature = "mock", feature = "ssh"))]
+mod ssh;
 mod streams;
 mod terminals;
 mod timeouts;
