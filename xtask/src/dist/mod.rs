@@ -19,8 +19,9 @@ use crate::{leftovers, setup, shell};
 
 const PACKAGE: &str = "agent-server";
 const PROGRAM: &str = "agentd";
-/// Largest size of the program: it is copied into every workspace.
-const MAX_BYTES: u64 = 12_000_000;
+/// Largest size of the program: it is copied into every workspace. With SSH, terminals and ports it has
+/// 15.6 MB; optimized for size it would have 13.0 MB, and be slower everywhere.
+const MAX_BYTES: u64 = 17_000_000;
 
 /// Arguments of `cargo xtask dist`.
 #[derive(Debug, clap::Args)]
