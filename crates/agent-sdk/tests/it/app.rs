@@ -1,5 +1,7 @@
 //! Requests to servers of the workspace: what is sent, what is refused before anything is.
 
+#![expect(clippy::disallowed_methods, reason = "ends with the runtime of its test")]
+
 use std::sync::Arc;
 
 use agent_sdk::{

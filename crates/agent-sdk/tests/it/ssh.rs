@@ -1,5 +1,7 @@
 //! SSH clients of an agent that is played here: commands, terminals, how they end.
 
+#![expect(clippy::disallowed_methods, reason = "ends with the runtime of its test")]
+
 use std::sync::Arc;
 
 use agent_sdk::{
