@@ -1,4 +1,4 @@
-//! A process that was not started here: when it is gone, and how it is killed.
+//! A process that was not started here: when it is gone, how it is killed, and what its children are.
 
 use std::io;
 #[cfg(not(target_os = "linux"))]
@@ -11,10 +11,9 @@ use rustix::process::Pid;
 /// On Linux it is held by a descriptor, so that no later process of the same id is taken for it.
 #[derive(Debug)]
 pub struct OtherProcess {
+    pid: Pid,
     #[cfg(target_os = "linux")]
     process: tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>,
-    #[cfg(not(target_os = "linux"))]
-    pid: Pid,
 }
 
 #[cfg(target_os = "linux")]
@@ -25,10 +24,35 @@ impl OtherProcess {
     ///
     /// There is no such process, or no room to watch it.
     pub fn watch(pid: u32) -> io::Result<Self> {
-        let process =
-            rustix::process::pidfd_open(of_raw(pid)?, rustix::process::PidfdFlags::empty())?;
+        let pid = of_raw(pid)?;
+        Self::held(pid, rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?)
+    }
+
+    fn held(pid: Pid, process: std::os::fd::OwnedFd) -> io::Result<Self> {
         let process = crate::sys::watch(process, tokio::io::Interest::READABLE)?;
-        Ok(Self { process })
+        Ok(Self { pid, process })
+    }
+
+    /// The processes whose parent it is now; none when it has ended.
+    ///
+    /// Reads `/proc`, which may block; needs a runtime with I/O around it.
+    ///
+    /// # Errors
+    ///
+    /// `/proc` is not mounted, or there is no room to watch them.
+    pub fn children(&self) -> io::Result<Vec<Self>> {
+        let parent = self.pid.as_raw_nonzero().get().cast_unsigned();
+        let entries = crate::proc_table::held_entries(parent)?;
+        let held = entries.filter(|(entry, _)| entry.parent == parent && entry.is_alive);
+        let children = held.map(|(entry, process)| Self::held(of_raw(entry.pid)?, process));
+        let children = children.collect::<io::Result<Vec<_>>>()?;
+        // What was found under the id of one that has ended may be a later process's.
+        Ok(if self.has_ended()? { Vec::new() } else { children })
+    }
+
+    fn has_ended(&self) -> io::Result<bool> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        Ok(poll(&mut [PollFd::new(&self.process, PollFlags::IN)], Some(&Timespec::default()))? > 0)
     }
 
     /// Waits until the process has ended.
@@ -63,6 +87,15 @@ impl OtherProcess {
         let pid = of_raw(pid)?;
         rustix::process::test_kill_process(pid)?;
         Ok(Self { pid })
+    }
+
+    /// The processes whose parent it is, which this system is not asked for: none.
+    ///
+    /// # Errors
+    ///
+    /// None here.
+    pub fn children(&self) -> io::Result<Vec<Self>> {
+        Ok(Vec::new())
     }
 
     /// Waits until the process has ended.

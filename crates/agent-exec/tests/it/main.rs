@@ -8,6 +8,7 @@ mod harness;
 mod inherited;
 mod many;
 mod opened;
+mod other;
 mod refusals;
 mod stdio;
 mod terminal;
