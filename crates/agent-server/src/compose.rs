@@ -154,8 +154,12 @@ impl Services {
 
     /// Kills what is left of every tree that the agent started.
     pub(crate) async fn cut(&self) {
-        self.terminals.kill_all();
-        tokio::join!(self.processes.kill_all(), self.ssh.kill_all(), self.scripts.cut());
+        tokio::join!(
+            self.processes.kill_all(),
+            self.ssh.kill_all(),
+            self.terminals.kill_all(),
+            self.scripts.cut(),
+        );
     }
 
     /// Begins to kill what is left, where nobody can wait for it.

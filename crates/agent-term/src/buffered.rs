@@ -6,7 +6,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use agent_exec::{Child, Exit, Pty, Scope, Signal, hang_up};
+use agent_exec::{Child, Exit, Pty, hang_up};
 use bytes::{Buf, Bytes};
 use tokio::{task::yield_now, time::sleep};
 use tracing::warn;
@@ -111,8 +111,7 @@ impl Buffered {
         tokio::select! {
             _ = hang_up(&child, pty) => {}
             () = shared.kill.cancelled() => {
-                // It may have ended just now.
-                let _ = child.tree.signal(Signal::KILL, Scope::Group).await;
+                child.tree.kill().await;
                 child.wait().await;
             }
         }

@@ -160,8 +160,8 @@ async fn stalled(ended: &CancellationToken) {
     sleep(END_TIMEOUT).await;
 }
 
-/// Waits until the service has been ending for too long.
+/// Waits until the service has been ending for too long, or shall end at once.
 async fn overdue(shared: &Shared) {
     shared.stop.cancelled().await;
-    sleep(STOP_TIMEOUT).await;
+    shared.kill.run_until_cancelled(sleep(STOP_TIMEOUT)).await;
 }

@@ -163,10 +163,11 @@ impl Terminals {
         self.shared.tasks.wait().await;
     }
 
-    /// Kills the programs that [`Terminals::shutdown`] waits for.
-    pub fn kill_all(&self) {
-        self.shared.stop.cancel();
+    /// Ends every terminal at once: kills its program and whatever that started, and waits until
+    /// nothing is left.
+    pub async fn kill_all(&self) {
         self.shared.kill.cancel();
+        self.shutdown().await;
     }
 }
 

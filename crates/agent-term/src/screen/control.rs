@@ -91,6 +91,11 @@ impl Controls {
         self.ask(args).await;
     }
 
+    /// Removes what a session leaves behind when it is killed.
+    pub(super) async fn wipe(&self) {
+        self.ask(self.args(["-wipe", &self.name])).await;
+    }
+
     /// Gives the window the size of its views.
     pub(super) async fn fit(&self) {
         self.ask(self.args(["-S", &self.name, "-X", "fit"])).await;

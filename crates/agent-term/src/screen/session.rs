@@ -36,6 +36,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(30);
 const FIT_DELAY: Duration = Duration::from_millis(250);
 /// How long a session may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long what was killed may take to end.
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the server may outlive a view that saw the end of the session.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -107,7 +109,7 @@ impl Session {
         let attachment = session.show(control, wanted, None, started);
         let readied = shared.stop.run_until_cancelled(session.ready()).await;
         if let Err(error) = readied.unwrap_or(Err(Error::ShuttingDown)) {
-            session.end().await;
+            session.end_or_kill(&shared.kill).await;
             return Err(error);
         }
         Ok((session, attachment))
@@ -188,10 +190,7 @@ impl Session {
             }
             Why::Cause(cause) => {
                 control.end(cause.end(), None, None);
-                tokio::select! {
-                    () = self.end() => {}
-                    () = shared.kill.cancelled() => self.kill(),
-                }
+                self.end_or_kill(&shared.kill).await;
                 tenancy.end();
             }
         }
@@ -278,16 +277,22 @@ impl Session {
         }
     }
 
-    /// Ends the session and its views.
+    /// Ends the session; once there is no time for it, kills everything that it started.
+    async fn end_or_kill(&mut self, kill: &CancellationToken) {
+        if kill.run_until_cancelled(self.end()).await.is_none() {
+            self.tree.kill().await;
+        }
+    }
+
+    /// Ends the session, its programs and its views.
     async fn end(&mut self) {
+        let mut left = self.programs().await;
         // Also of a session that has ended: a view that came at that moment has begun another.
         self.controls.quit().await;
-        match &self.server {
+        match self.server.take() {
             Some(server) => {
-                if timeout(END_TIMEOUT, server.ended()).await.is_err() {
-                    self.counters.failed(ErrorType::ScreenWait);
-                    self.kill();
-                }
+                left.push(server);
+                self.await_or_kill(&left).await;
             }
             // It may not have got to its session yet.
             None => self.tree.kill().await,
@@ -296,11 +301,38 @@ impl Session {
         while self.views.join_next().await.is_some() {}
     }
 
-    fn kill(&self) {
-        if let Some(server) = &self.server {
-            // Whoever may not do that could not have started it.
-            let _ = server.kill();
+    /// What runs in the session, which hears of its end only by `SIGHUP`.
+    async fn programs(&mut self) -> Vec<OtherProcess> {
+        let Some(server) = self.server.take() else { return Vec::new() };
+        let ask = move || {
+            // Without `/proc` there is no way to know.
+            let programs = server.children().unwrap_or_default();
+            (server, programs)
+        };
+        let Ok((server, programs)) = blocking(ask).await else { return Vec::new() };
+        self.server = Some(server);
+        programs
+    }
+
+    /// Waits for processes that were told to end, and kills those that do not.
+    async fn await_or_kill(&self, processes: &[OtherProcess]) {
+        if timeout(END_TIMEOUT, all_ended(processes)).await.is_ok() {
+            return;
         }
+        self.counters.failed(ErrorType::ScreenWait);
+        for process in processes {
+            // Whoever may not do that could not have started it.
+            let _ = process.kill();
+        }
+        // The kernel ends them at once, but for one that waits for a device.
+        let _ = timeout(KILL_TIMEOUT, all_ended(processes)).await;
+        self.controls.wipe().await;
+    }
+}
+
+async fn all_ended(processes: &[OtherProcess]) {
+    for process in processes {
+        process.ended().await;
     }
 }
 

@@ -6,14 +6,12 @@ use agent_api::{Classify, ErrorCode, OpenTerminalRequest, TerminalServerMessage,
 use agent_term::End;
 use bytes::Bytes;
 use futures_util::future::join;
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::Pid;
 use tokio::time::timeout;
 
-use crate::fixture::{LONG, command, id, until, with, with_config, with_events};
-
-fn is_alive(pid: u32) -> bool {
-    test_kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap()).is_ok()
-}
+use crate::fixture::{
+    LONG, command, id, is_alive, number_after, until, with, with_config, with_events,
+};
 
 #[test]
 fn a_terminal_is_closed_for_everybody_and_its_id_is_free() {
@@ -101,15 +99,21 @@ fn the_service_ends_all_terminals_at_the_same_time() {
 }
 
 #[test]
-fn a_shutdown_need_not_wait() {
+fn a_kill_waits_for_nobody_and_leaves_nothing() {
     with(|f| async move {
-        let text = "trap '' HUP; echo deaf; while :; do read x; done";
+        let text = "trap '' HUP; setsid sleep 300 & echo pid=$! deaf; while :; do read x; done";
         let mut viewer = f.open(1, command(text)).await;
-        viewer.sees("deaf").await;
+        let shown = viewer.sees("deaf").await;
+        let programs = [f.record(1).unwrap().pid.unwrap(), number_after(&shown, "pid=")];
+        // Its output is not read, so that it cannot end in order.
+        let (_client, stream) = tokio::io::duplex(16);
+        f.terminals.serve_raw(stream);
         let began = Instant::now();
-        f.terminals.kill_all();
-        timeout(LONG, f.terminals.shutdown()).await.unwrap();
-        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        timeout(LONG, f.terminals.kill_all()).await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        for pid in programs {
+            until(async || (!is_alive(pid)).then_some(())).await;
+        }
     });
 }
 

@@ -245,3 +245,15 @@ impl Viewer {
         }
     }
 }
+
+/// Whether there is a process of this id; one that ended and was not collected is none.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// The number that a program printed behind some text.
+pub(crate) fn number_after(shown: &str, text: &str) -> u32 {
+    let (_, number) = shown.split_once(text).unwrap();
+    number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+}

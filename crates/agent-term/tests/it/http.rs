@@ -130,7 +130,7 @@ fn what_is_refused_has_its_status_before_the_upgrade() {
             let (status, _) =
                 ask(&f, "GET /terminals/8c0b3c3e-3f0c-4a51-9b1e-0d6d0b1f2a11", UPGRADE).await;
             assert_eq!(status, 429);
-            f.terminals.kill_all();
+            f.terminals.kill_all().await;
             f.terminals.shutdown().await;
             assert_eq!(ask(&f, &format!("GET /terminals/{ONE}"), UPGRADE).await.0, 503);
         },

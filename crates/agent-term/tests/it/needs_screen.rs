@@ -1,10 +1,14 @@
 //! The backend `screen`, with the real one.
 
+use std::time::{Duration, Instant};
+
 use agent_api::{OpenTerminalRequest, TerminalBackend, TerminalExited, TerminalServerMessage};
 use agent_term::End;
 use futures_util::future::join_all;
+use rustix::process::Pid;
+use tokio::time::timeout;
 
-use crate::fixture::{Fixture, id, on_screen, with};
+use crate::fixture::{Fixture, LONG, id, is_alive, number_after, on_screen, until, with};
 
 /// The sessions of a fixture, by their sockets.
 fn sessions(f: &Fixture) -> usize {
@@ -125,5 +129,42 @@ fn one_that_never_reads_is_drawn_anew() {
         stuck.sees("fin").await;
         stuck.type_in("echo li''ve\r").await;
         stuck.sees("live").await;
+    });
+}
+
+/// Does not hear that its terminal is gone; a descendant has a session of its own.
+const DEAF: &str = "trap '' HUP; setsid sleep 300 & \
+                    echo child=$! pid=$$ deaf; while :; do sleep 0.1; done";
+
+#[test]
+fn a_program_that_does_not_end_with_its_session_is_killed_and_what_left_it_is_not() {
+    with(|f| async move {
+        prepare(&f);
+        let mut viewer = f.open(1, on_screen(DEAF)).await;
+        let shown = viewer.sees("deaf").await;
+        let (pid, child) = (number_after(&shown, "pid="), number_after(&shown, "child="));
+        let began = Instant::now();
+        timeout(LONG, f.terminals.close_terminal(id(1))).await.unwrap().unwrap();
+        assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
+        assert!(!is_alive(pid) && is_alive(child));
+        let child = Pid::from_raw(child.try_into().unwrap()).unwrap();
+        rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
+        assert_eq!(sessions(&f), 0);
+    });
+}
+
+#[test]
+fn a_kill_leaves_nothing_of_a_session() {
+    with(|f| async move {
+        prepare(&f);
+        let mut viewer = f.open(1, on_screen(DEAF)).await;
+        let shown = viewer.sees("deaf").await;
+        let programs = ["pid=", "child="].map(|text| number_after(&shown, text));
+        let began = Instant::now();
+        timeout(LONG, f.terminals.kill_all()).await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        for pid in programs {
+            until(async || (!is_alive(pid)).then_some(())).await;
+        }
     });
 }
