@@ -6,7 +6,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use agent_exec::{Child, Exit, Pty, hang_up};
+use agent_exec::{Child, Pty, hang_up};
 use bytes::{Buf, Bytes};
 use tokio::{task::yield_now, time::sleep};
 use tracing::warn;
@@ -21,7 +21,7 @@ use crate::{
     outbox::End,
     service::Shared,
     statistics::{Counters, ErrorType},
-    terminal,
+    terminal::{self, Why},
 };
 
 /// Most output that is read before anything else gets its turn.
@@ -45,13 +45,6 @@ struct Screen {
     emulator: Emulator,
     queue: Arc<InputQueue>,
     counters: Arc<Counters>,
-}
-
-/// Why a terminal ends.
-enum Why {
-    Exited(Exit),
-    Failed,
-    Cause(Cause),
 }
 
 /// What a read found.
@@ -83,25 +76,26 @@ impl Buffered {
         (Self { child, pty, screen }, attachment)
     }
 
-    /// Serves the terminal to its end.
+    /// Serves the terminal to its end; answers why it came.
     pub(crate) async fn run(
         mut self: Box<Self>,
         shared: &Shared,
         mut control: Control,
         tenancy: Tenancy,
-    ) {
+    ) -> Why {
         let why = self.live(&mut control).await;
         control.refuse();
         self.screen.queue.close();
         let end = match why {
-            Why::Exited(exit) => {
+            Why::Exited(status) => {
                 self.drain(&mut control).await;
                 let redraw = || Bytes::from(self.screen.emulator.redraw());
                 let last = control.has_laggards().then(redraw);
                 // Whoever is told of the end finds the id free.
                 tenancy.end();
-                let exited = terminal::exited(exit.status);
-                return control.end(End::Exited, Some(&exited), last.as_ref());
+                let exited = status.map(terminal::exited).unwrap_or_default();
+                control.end(End::Exited, Some(&exited), last.as_ref());
+                return why;
             }
             Why::Failed => End::Failed,
             Why::Cause(cause) => cause.end(),
@@ -116,6 +110,7 @@ impl Buffered {
             }
         }
         tenancy.end();
+        why
     }
 
     async fn live(&mut self, control: &mut Control) -> Why {
@@ -131,7 +126,7 @@ impl Buffered {
                         None => continue,
                     }
                 }
-                exit = &mut exit => return Why::Exited(exit),
+                exit = &mut exit => return Why::Exited(Some(exit.status)),
                 written = pty.write(&typed), if !typed.is_empty() => {
                     screen.wrote(&mut typed, written);
                     continue;

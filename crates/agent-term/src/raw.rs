@@ -5,6 +5,7 @@ use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use agent_api::TerminalInit;
 use bytes::{Buf, Bytes};
+use serde::de::IgnoredAny;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::{sleep, timeout},
@@ -86,8 +87,13 @@ async fn read_init<S: AsyncRead + Unpin>(stream: &mut S) -> Result<TerminalInit,
 }
 
 fn parse_init(json: &[u8]) -> Result<TerminalInit, Fault> {
-    serde_json::from_slice(json)
-        .map_err(|error| if error.is_data() { Fault::WrongType } else { Fault::NotJson })
+    serde_json::from_slice(json).map_err(|_| {
+        // What the parser says of a value does not always tell a wrong type from no JSON.
+        match serde_json::from_slice::<IgnoredAny>(json) {
+            Ok(_) => Fault::WrongType,
+            Err(_) => Fault::NotJson,
+        }
+    })
 }
 
 /// Carries bytes both ways.
@@ -164,4 +170,38 @@ async fn stalled(ended: &CancellationToken) {
 async fn overdue(shared: &Shared) {
     shared.stop.cancelled().await;
     shared.kill.run_until_cancelled(sleep(STOP_TIMEOUT)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_opening_is_told_apart() {
+        let id = "7c0b3c3e-3f0c-4a51-9b1e-0d6d0b1f2a11";
+        let with = |rest: &str| format!("{{\"ID\":\"{id}\"{rest}}}");
+        let cases = [
+            (with(""), None),
+            (with(",\"BackendType\":\"zellij\""), None),
+            (with(",\"BackendType\":4"), Some("wrong")),
+            (with(",\"Height\":65536"), Some("wrong")),
+            (with(",\"Width\":1.5"), Some("wrong")),
+            (with(",\"Command\":[]"), Some("wrong")),
+            ("{}".to_owned(), Some("wrong")),
+            ("[]".to_owned(), Some("wrong")),
+            ("{\"ID\":\"no\"}".to_owned(), Some("wrong")),
+            (with("") + "x", Some("no JSON")),
+            (with(","), Some("no JSON")),
+            ("login".to_owned(), Some("no JSON")),
+        ];
+        for (json, expected) in cases {
+            let found = match parse_init(json.as_bytes()) {
+                Ok(_) => None,
+                Err(Fault::WrongType) => Some("wrong"),
+                Err(Fault::NotJson) => Some("no JSON"),
+                Err(other) => panic!("{other}"),
+            };
+            assert_eq!(found, expected, "{json}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The task of a terminal, from the start of its program to the end of it; what happens in between
 //! is the backend's.
 
-use std::{ffi::OsStr, path::PathBuf, sync::Arc};
+use std::{ffi::OsStr, fmt, path::PathBuf, sync::Arc};
 
 use agent_api::{TerminalBackend, TerminalExited};
 use agent_exec::{ExitStatus, Signal};
@@ -24,6 +24,17 @@ use crate::{
 enum Backend {
     Buffered(Box<Buffered>),
     Screen(Box<Session>),
+}
+
+/// Why a terminal ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Why {
+    /// Its program did, in this way if that is known.
+    Exited(Option<ExitStatus>),
+    /// It could not be read any more.
+    Failed,
+    /// It was ended.
+    Cause(Cause),
 }
 
 /// Creates a terminal and sees it to its end.
@@ -49,11 +60,11 @@ pub(crate) async fn run(
     tenancy.entry.enter(Phase::Ready);
     // Whoever created it may have left; then it waits for a first connection.
     let _ = join.reply.send(Ok(attachment));
-    match backend {
+    let why = match backend {
         Backend::Buffered(buffered) => buffered.run(&shared, control, tenancy).await,
         Backend::Screen(session) => session.run(&shared, control, tenancy).await,
-    }
-    info!("a terminal ended");
+    };
+    info!(reason = %why, "a terminal ended");
 }
 
 async fn start(
@@ -99,6 +110,24 @@ fn failed(shared: &Shared, error: &Error) {
 /// The `screen` that terminals use.
 pub(crate) fn find_screen(config: &Config) -> Option<PathBuf> {
     program::find(OsStr::new("screen"), &config.path)
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(Some(ExitStatus::Exited(code))) => {
+                write!(f, "its program ended with code {code}")
+            }
+            Self::Exited(Some(ExitStatus::Signaled { signal, .. })) => {
+                write!(f, "its program was ended by {}", Signal::name_of(*signal))
+            }
+            Self::Exited(None | Some(ExitStatus::Lost)) => f.write_str("its program ended"),
+            Self::Failed => f.write_str("it could not be read"),
+            Self::Cause(Cause::Closed) => f.write_str("it was closed"),
+            Self::Cause(Cause::Expired) => f.write_str("nobody was attached for too long"),
+            Self::Cause(Cause::Stopped) => f.write_str("the agent stops"),
+        }
+    }
 }
 
 impl Cause {

@@ -26,6 +26,7 @@ use crate::{
     program::{self, Program, blocking},
     service::Shared,
     statistics::{Counters, ErrorType},
+    terminal::Why,
 };
 
 /// Time between two questions whether a session is ready.
@@ -65,12 +66,6 @@ pub(crate) struct Session {
 struct Handle {
     again: Arc<Notify>,
     stop: CancellationToken,
-}
-
-/// Why a session ends.
-enum Why {
-    Exited,
-    Cause(Cause),
 }
 
 impl Session {
@@ -170,17 +165,17 @@ impl Session {
         Ok(())
     }
 
-    /// Serves the terminal to its end.
+    /// Serves the terminal to its end; answers why it came.
     pub(crate) async fn run(
         mut self: Box<Self>,
         shared: &Shared,
         mut control: Control,
         tenancy: Tenancy,
-    ) {
+    ) -> Why {
         let why = self.live(&mut control).await;
         control.refuse();
         match why {
-            Why::Exited => {
+            Why::Exited(_) | Why::Failed => {
                 // What the views still have to show comes before the end.
                 let views = async { while self.views.join_next().await.is_some() {} };
                 let _ = timeout(FAREWELL, views).await;
@@ -194,18 +189,19 @@ impl Session {
                 tenancy.end();
             }
         }
+        why
     }
 
     async fn live(&mut self, control: &mut Control) -> Why {
         loop {
-            let Some(server) = &self.server else { return Why::Exited };
+            let Some(server) = &self.server else { return Why::Exited(None) };
             tokio::select! {
                 event = control.next() => {
                     if let Some(cause) = self.handle(control, event).await {
                         return Why::Cause(cause);
                     }
                 }
-                () = server.ended() => return Why::Exited,
+                () = server.ended() => return Why::Exited(None),
                 () = self.printed.notified() => control.printed(),
                 Some(left) = self.views.join_next() => {
                     let Ok((seat, left)) = left else { continue };
@@ -214,7 +210,7 @@ impl Session {
                     if matches!(left, Left::Ended(_))
                         && timeout(FAREWELL, server.ended()).await.is_ok()
                     {
-                        return Why::Exited;
+                        return Why::Exited(None);
                     }
                     let end = if left == Left::Failed { End::Failed } else { End::Closed };
                     control.end_one(seat, end);
