@@ -1,7 +1,10 @@
 //! The three standard streams and what is known about them; the rest of the crate never touches
 //! those of the process, so a test can pass its own.
 
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+};
 
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +45,8 @@ pub struct Io {
     pub colors: bool,
     /// Canceled by SIGINT; the command in progress is then dropped, and its temporary files with it.
     pub interrupt: CancellationToken,
+    /// What else of this machine a program on the agent may be given.
+    pub surroundings: Surroundings,
     /// Where signals come from for a command that handles them itself.
     pub signals: Signals,
     /// Whether the terminal is in raw mode, in which a line ending does not return to the left.
@@ -62,6 +67,7 @@ impl Io {
             screen: Terminal::of(std::io::stdout()),
             colors: choice != anstream::ColorChoice::Never,
             can_draw: !is_dumb(),
+            surroundings: Surroundings::from_process(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
             ..Self::new(
@@ -88,8 +94,40 @@ impl Io {
             stderr_is_terminal: false,
             colors: false,
             interrupt: CancellationToken::new(),
+            surroundings: Surroundings::default(),
             signals: Signals::default(),
             is_raw: false,
+        }
+    }
+}
+
+/// What belongs to the person beside the streams: the kind of terminal, a display, keys.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// `TERM`.
+    pub term: Option<String>,
+    /// `DISPLAY`.
+    pub display: Option<String>,
+    /// The file with the cookies of displays: `XAUTHORITY`, or `.Xauthority` in the home.
+    pub xauthority: Option<PathBuf>,
+    /// `SSH_AUTH_SOCK`: the socket of whoever has the keys.
+    pub agent_socket: Option<PathBuf>,
+}
+
+impl Surroundings {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what belongs to the streams' person is read here"
+    )]
+    fn from_process() -> Self {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let text = |name| set(name).and_then(|value| value.into_string().ok());
+        let usual = || std::env::home_dir().map(|home| home.join(".Xauthority"));
+        Self {
+            term: text("TERM"),
+            display: text("DISPLAY"),
+            xauthority: set("XAUTHORITY").map(PathBuf::from).or_else(usual),
+            agent_socket: set("SSH_AUTH_SOCK").map(PathBuf::from),
         }
     }
 }

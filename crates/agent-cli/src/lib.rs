@@ -39,7 +39,7 @@ mod values;
 pub use args::{AgentCommand, Args, ColorWhen, Command, GlobalArgs, OutputFormat};
 pub use connect::{Connection, Invocation, connect};
 pub use error::Error;
-pub use io::{Input, Io};
+pub use io::{Input, Io, Surroundings};
 pub use run::run;
 pub use signals::{LocalSignal, Signals, until_signaled};
 pub use terminal::Terminal;

@@ -40,6 +40,18 @@ impl Terminal {
         })
     }
 
+    /// Its columns and rows, and both in pixels, as it has them; `None` when it does not know.
+    pub(crate) fn true_size(&self) -> Option<[u16; 4]> {
+        let size = tcgetwinsize(&self.fd).ok()?;
+        let is_known = size.ws_col > 0 && size.ws_row > 0;
+        is_known.then_some([size.ws_col, size.ws_row, size.ws_xpixel, size.ws_ypixel])
+    }
+
+    /// Its modes; `None` when it is gone.
+    pub(crate) fn modes(&self) -> Option<Termios> {
+        tcgetattr(&self.fd).ok()
+    }
+
     /// Writes bytes to it, and waits until it takes them.
     ///
     /// # Errors

@@ -1,53 +1,15 @@
 //! Forwarded ports and sockets, both ways.
 
-use std::{os::unix::fs::PermissionsExt, time::Duration};
+use std::os::unix::fs::PermissionsExt;
 
 use agent_tests::{Output, SshDaemon, client, finish, until};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    net::{TcpStream, UnixListener, UnixStream},
     process::Child,
-    time::timeout,
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// A server that sends back what it gets, until the client ends its half.
-async fn echo_server() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let (mut read, mut write) = stream.split();
-                let _ = tokio::io::copy(&mut read, &mut write).await;
-                let _ = write.shutdown().await;
-            });
-        }
-    });
-    port
-}
-
-/// A port that nobody listens on.
-async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
-}
-
-/// Sends, ends its half, and reads to the end.
-async fn exchange(
-    stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite,
-    sent: &[u8],
-) -> Vec<u8> {
-    let (mut read, mut write) = tokio::io::split(stream);
-    let mut received = Vec::new();
-    let send = async {
-        write.write_all(sent).await.unwrap();
-        write.shutdown().await.unwrap();
-    };
-    let both = async { tokio::join!(send, read.read_to_end(&mut received)) };
-    timeout(LIMIT, both).await.unwrap().1.unwrap();
-    received
-}
+use crate::ssh::wire::{echo_server, exchange, free_port};
 
 async fn connect(port: u16) -> TcpStream {
     let is_up = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use printer::Ended;
 pub(crate) use request::ExecArgs;
+pub(super) use request::variable;
 use session::Session;
 
 use crate::{Error, LocalSignal, output::Output, signals::ending, terminal::USUAL_SIZE};

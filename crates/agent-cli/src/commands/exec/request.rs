@@ -119,7 +119,11 @@ impl ExecArgs {
 }
 
 /// Reads `NAME=VALUE`.
-fn variable(text: &str) -> Result<(String, String), String> {
+///
+/// # Errors
+///
+/// A sentence.
+pub(in crate::commands) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("not a variable such as `NAME=VALUE`".to_owned()),

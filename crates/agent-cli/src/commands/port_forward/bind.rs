@@ -78,7 +78,8 @@ fn each<S>(mapping: &Mapping, bind: impl Fn(SocketAddr) -> io::Result<S>) -> Res
     Ok(sockets)
 }
 
-fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+/// Listens on an address, and with one of IPv6 on nothing else.
+pub(in crate::commands) fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,

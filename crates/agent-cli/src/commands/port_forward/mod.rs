@@ -11,6 +11,8 @@ use std::{sync::Arc, time::Duration};
 use agent_sdk::api::Network;
 use tokio::{sync::mpsc, task::JoinSet};
 
+pub(super) use self::bind::tcp as listen_tcp;
+
 use self::{
     bind::{Bound, Sockets},
     complaints::Complaints,

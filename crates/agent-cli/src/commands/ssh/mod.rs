@@ -1,20 +1,47 @@
 //! `ssh`: a shell or a command of the agent's SSH server, or the bare way to it.
 
+mod escapes;
+mod forwards;
+mod listeners;
 mod log;
+mod modes;
 mod reach;
+mod relay;
+mod remarks;
+mod session;
+mod shell;
+mod socks;
+mod spec;
 mod stdio;
+mod x11;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use self::log::Log;
+use self::{log::Log, spec::Spec};
+use super::exec::variable;
 use crate::{Connection, Error, output::Output};
 
 const EXAMPLES: &str = "\
-Options end where the command begins. With --stdio nothing but bytes goes through stdin and stdout,
-as the ProxyCommand of OpenSSH needs it; `agentctl ssh-config` prints the lines for that.
+Options end where the command begins. Without a command there is a login shell, on a terminal if
+stdin is one; a command has none unless -t asks for it. Nothing is to be logged in with: the way to
+the agent is authenticated already.
+
+-L and -R take [BIND:]PORT:HOST:PORT, where the path of a socket may stand for either pair; -D speaks
+SOCKS. On a terminal, ~. at the beginning of a line ends the connection, ~? lists what else there is,
+and ~~ sends one ~.
+
+The exit code is that of the command, or 128 and the number of the signal that killed it. 255 says
+that the connection could not be made or was lost, 64 that agentctl was used wrongly.
+
+With --stdio nothing but bytes goes through stdin and stdout, as the ProxyCommand of OpenSSH needs
+it; `agentctl ssh-config` prints the lines for that.
 
 Examples:
   agentctl ssh work
+  agentctl ssh work 'cd app && make test'
+  agentctl ssh -t work htop
+  agentctl ssh -N -L 8080:localhost:80 -L /tmp/db.sock:/run/postgresql/.s.PGSQL.5432 work
+  agentctl ssh -A -X work
   ssh -o ProxyCommand='agentctl ssh --stdio work' work.agent";
 
 /// Arguments of `ssh`.
@@ -31,8 +58,41 @@ pub struct SshArgs {
     #[arg(long)]
     stdio: bool,
     /// Give a command a terminal too
-    #[arg(long, short = 't')]
+    #[arg(long, short = 't', overrides_with = "no_tty")]
     tty: bool,
+    /// Give a shell no terminal either
+    #[arg(long, short = 'T')]
+    no_tty: bool,
+    /// Start nothing: forward only
+    #[arg(long, short = 'N', conflicts_with_all = ["command", "tty"])]
+    no_command: bool,
+    /// Variable of the program's environment; may be repeated
+    #[arg(long, short, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// Port or socket of this machine that leads to one of the workspace; may be repeated
+    #[arg(short = 'L', long = "local-forward", value_name = "SPEC", value_parser = Spec::local)]
+    local: Vec<Spec>,
+    /// Port or socket of the workspace that leads to one of this machine; may be repeated
+    #[arg(short = 'R', long = "remote-forward", value_name = "SPEC", value_parser = Spec::remote)]
+    remote: Vec<Spec>,
+    /// Port of this machine from which SOCKS leads anywhere in the workspace; may be repeated
+    #[arg(short = 'D', long = "dynamic-forward", value_name = "[BIND:]PORT", value_parser = Spec::dynamic)]
+    dynamic: Vec<Spec>,
+    /// Let the session use the keys of this machine's ssh-agent
+    #[arg(long, short = 'A')]
+    forward_agent: bool,
+    /// Socket of that ssh-agent [env: SSH_AUTH_SOCK]
+    #[arg(long, value_name = "SOCKET")]
+    identity_agent: Option<PathBuf>,
+    /// Let the session use this machine's display
+    #[arg(long, short = 'X')]
+    forward_x11: bool,
+    /// Run in this container
+    #[arg(long, value_name = "NAME")]
+    container: Option<String>,
+    /// As this user of the container
+    #[arg(long, value_name = "USER", requires = "container")]
+    container_user: Option<String>,
     /// Write a log of the connection into a new file in this directory
     #[arg(long, value_name = "DIR")]
     log_dir: Option<PathBuf>,
@@ -51,11 +111,28 @@ impl SshArgs {
         if !self.stdio {
             return Ok(());
         }
-        let others = [("COMMAND", !self.command.is_empty()), ("--tty", self.tty)];
+        let others = [
+            ("COMMAND", !self.command.is_empty()),
+            ("--tty", self.tty || self.no_tty),
+            ("--no-command", self.no_command),
+            ("--env", !self.env.is_empty()),
+            ("--local-forward", !self.local.is_empty()),
+            ("--remote-forward", !self.remote.is_empty()),
+            ("--dynamic-forward", !self.dynamic.is_empty()),
+            ("--forward-agent", self.forward_agent || self.identity_agent.is_some()),
+            ("--forward-x11", self.forward_x11),
+            ("--container", self.container.is_some()),
+        ];
         match others.iter().find(|(_, is_given)| *is_given) {
             Some((other, _)) => Err(Error::usage(format!("--stdio cannot be used with {other}"))),
             None => Ok(()),
         }
+    }
+
+    /// The words as one text, byte by byte; `None` without any.
+    fn command_text(&self) -> Option<Vec<u8>> {
+        let words: Vec<_> = self.command.iter().map(|word| word.as_encoded_bytes()).collect();
+        (!words.is_empty()).then(|| words.join(&b' '))
     }
 }
 
@@ -68,5 +145,8 @@ pub(crate) async fn run(
     let parent = parent.and_then(|parent| u32::try_from(parent.as_raw_nonzero().get()).ok());
     let log = Log::create(args.log_dir.as_deref(), parent)?;
     log.line(format_args!("connecting to {}", connection.name));
-    stdio::run(&*connection.conn, &log, out).await
+    match args.stdio {
+        true => stdio::run(&*connection.conn, &log, out).await,
+        false => shell::run(args, &*connection.conn, &log, out).await,
+    }
 }

@@ -2,7 +2,7 @@
 
 mod keys;
 mod list;
-mod restore;
+pub(super) mod restore;
 mod session;
 
 use agent_sdk::{

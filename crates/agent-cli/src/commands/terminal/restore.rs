@@ -15,7 +15,7 @@ const MAX_PARAMETERS: usize = 64;
 
 /// Watches for the switch between the two screens of a terminal.
 #[derive(Debug, Default)]
-pub(super) struct Screens {
+pub(in crate::commands) struct Screens {
     is_alternate: bool,
     state: State,
 }
@@ -31,7 +31,7 @@ enum State {
 
 impl Screens {
     /// Sees bytes that are shown.
-    pub(super) fn see(&mut self, bytes: &[u8]) {
+    pub(in crate::commands) fn see(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.state = match (std::mem::take(&mut self.state), byte) {
                 (_, 0x1b) => State::Escape,
@@ -58,7 +58,7 @@ impl Screens {
     }
 
     /// What makes the terminal usable for whatever comes next.
-    pub(super) fn reset(&self) -> String {
+    pub(in crate::commands) fn reset(&self) -> String {
         if self.is_alternate { format!("{RESET}{LEAVE_ALTERNATE}") } else { RESET.to_owned() }
     }
 }

@@ -1,0 +1,204 @@
+//! `ssh` for a person or a script: a connection, what is forwarded through it, and a session on it;
+//! from the arguments to the exit code.
+
+use std::time::Duration;
+
+use agent_sdk::{
+    AgentConn,
+    ssh::{Connection, Ended},
+};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+
+use super::{
+    SshArgs,
+    forwards::{self, Granted},
+    listeners,
+    log::Log,
+    reach::reach,
+    remarks::Remarks,
+    session::{End, Session, Wishes, show_remark},
+    x11,
+};
+use crate::{Error, LocalSignal, error::UNCONNECTED, output::Output, signals::ending};
+
+/// How long a connection may take to close.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// How long the reason may take of a session that closed without one.
+const REASON: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(
+    args: &SshArgs,
+    conn: &dyn AgentConn,
+    log: &Log,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    if let Some(name) = &args.container {
+        let message = format!("no container `{name}`: this agent has no containers");
+        return Err(Error::Refused { operation: "ssh", message });
+    }
+    let local = args.local.iter().chain(&args.dynamic).cloned();
+    let bound = listeners::bind(local).await?;
+    let client = reach(async || conn.ssh_client().await, log).await;
+    let mut client = client.map_err(|error| unconnected(error.into()))?;
+    let connection = client.connection().clone();
+    let signals = out.io.signals.listen();
+    let mut remarks = Remarks::new();
+    let mut beside = JoinSet::new();
+    let (mut granted, wishes) = prepare(args, out);
+    for spec in &args.remote {
+        let leads = spec.connect.to_string();
+        if let Some(port) = granted.listen(&connection, spec.clone()).await? {
+            out.note(format_args!("Allocated port {port} for remote forward to {leads}"));
+        }
+    }
+    let incoming = client.take_incoming().expect("nobody has taken it before");
+    beside.spawn(granted.serve(incoming, remarks.say()));
+    for bound in bound {
+        beside.spawn(forwards::carry(bound, connection.clone(), remarks.say()));
+    }
+    let end = match args.no_command {
+        true => wait(&connection, signals, &mut remarks, out).await,
+        false => Box::pin(session(&connection, &wishes, signals, &mut remarks, out)).await,
+    };
+    log.line(format_args!("the session ended: {end:?}"));
+    let reason = match end {
+        Ok(End::Closed) => timeout(REASON, client.ended()).await.ok(),
+        // Nothing is waited for when somebody wants to be gone.
+        Ok(End::Escaped) => None,
+        _ => {
+            beside.abort_all();
+            client.disconnect();
+            timeout(CLOSING, client.ended()).await.ok()
+        }
+    };
+    conclude(end?, reason.as_ref(), out)
+}
+
+/// What the agent may ask for, and what is asked of it.
+fn prepare(args: &SshArgs, out: &mut Output<'_>) -> (Granted, Wishes) {
+    let mut granted = Granted::default();
+    let surroundings = out.io.surroundings.clone();
+    if args.forward_agent {
+        granted.keys = args.identity_agent.clone().or(surroundings.agent_socket);
+        if granted.keys.is_none() {
+            out.problem("no keys are forwarded: SSH_AUTH_SOCK is not set");
+        }
+    }
+    if args.forward_x11 {
+        let display = surroundings.display.as_deref().and_then(x11::Display::parse);
+        // Where there is no such file the display may still take whoever comes from this machine.
+        let file = surroundings.xauthority.and_then(|path| std::fs::read(path).ok());
+        granted.display = display.map(|it| x11::Forward::new(it, &file.unwrap_or_default()));
+        if granted.display.is_none() {
+            out.problem("no display is forwarded: DISPLAY is not set, or names none");
+        }
+    }
+    let has_keyboard = out.io.terminal.is_some();
+    let wishes = Wishes {
+        command: args.command_text(),
+        environment: args.env.clone(),
+        terminal: !args.no_tty && (args.tty || args.command.is_empty() && has_keyboard),
+        keys: granted.keys.is_some(),
+        display: granted.display.as_ref().map(x11::Forward::request),
+    };
+    (granted, wishes)
+}
+
+async fn session(
+    connection: &Connection,
+    wishes: &Wishes,
+    mut signals: mpsc::Receiver<LocalSignal>,
+    remarks: &mut Remarks,
+    out: &mut Output<'_>,
+) -> Result<End, Error> {
+    let session = tokio::select! {
+        session = Session::start(connection, wishes, out) => session.map_err(unconnected)?,
+        signal = ending(&mut signals) => return Ok(End::Signaled(signal)),
+    };
+    session.run(signals, remarks, out).await.map_err(|error| match error {
+        // The reader of stdout may go away, as with every command.
+        Error::Stdout(source) => Error::Stdout(source),
+        error => unconnected(error),
+    })
+}
+
+/// Forwards until the connection is lost or a signal comes.
+async fn wait(
+    connection: &Connection,
+    mut signals: mpsc::Receiver<LocalSignal>,
+    remarks: &mut Remarks,
+    out: &mut Output<'_>,
+) -> Result<End, Error> {
+    loop {
+        tokio::select! {
+            () = connection.closed() => return Ok(End::Closed),
+            signal = ending(&mut signals) => return Ok(End::Signaled(signal)),
+            remark = remarks.next() => show_remark(&remark, out),
+        }
+    }
+}
+
+fn unconnected(error: Error) -> Error {
+    Error::Ssh(Box::new(error))
+}
+
+/// Says how it ended, and passes the exit code on.
+fn conclude(end: End, reason: Option<&Ended>, out: &mut Output<'_>) -> Result<(), Error> {
+    match end {
+        End::Exited(0) => Ok(()),
+        // As with a process, only the low byte counts.
+        End::Exited(status) => Err(Error::Status(status.to_le_bytes()[0])),
+        End::Killed(name) => {
+            let number = signal_number(&name);
+            Err(Error::Status(number.map_or(UNCONNECTED, |number| 128 + number)))
+        }
+        End::Escaped => {
+            out.note("connection ended");
+            Err(Error::Abandoned(UNCONNECTED))
+        }
+        End::Signaled(signal) => Err(Error::Abandoned(signal.exit_code())),
+        End::Closed => {
+            let why = match reason {
+                Some(Ended::ClosedByPeer { text, .. }) if !text.is_empty() => text.clone(),
+                Some(Ended::Lost(source)) => agent_sdk::api::io_text(source),
+                Some(reason) => reason.to_string(),
+                None => "the session has no result".to_owned(),
+            };
+            let message = format!("connection lost: {why}");
+            Err(unconnected(Error::Refused { operation: "ssh", message }))
+        }
+    }
+}
+
+/// The number of a signal of Linux by its name without `SIG`, behind which `@` and whose name it is
+/// may stand (RFC 4254 section 6.9).
+fn signal_number(name: &str) -> Option<u8> {
+    const NAMES: [&str; 31] = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    let at = NAMES.iter().position(|known| *known == name)?;
+    u8::try_from(at + 1).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_has_the_number_of_this_system() {
+        for (name, number) in [
+            ("HUP", Some(1)),
+            ("KILL", Some(9)),
+            ("TERM", Some(15)),
+            ("BUS@agentd", Some(7)),
+            ("XCPU@agentd", Some(24)),
+            ("NONE", None),
+        ] {
+            assert_eq!(signal_number(name), number, "{name}");
+        }
+    }
+}
