@@ -3,6 +3,7 @@
 
 use std::{fmt, time::Duration};
 
+use agent_api::ErrorCode;
 use agent_ssh_protocol::wire::{Put as _, Reader};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -18,6 +19,8 @@ use agent_ssh_protocol::{ClientConfig, Identity};
 use crate::{DialStream, Error};
 
 const OPERATION: &str = "ssh_client";
+/// A server gives a client as long to log in.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// A silent link counts as lost after three times as long.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// `SSH_EXTENDED_DATA_STDERR` (RFC 4254, section 5.2).
@@ -43,7 +46,7 @@ impl SshClient {
     /// # Errors
     ///
     /// [`Error::Protocol`] when the other end is no SSH server or does not let anybody in this way,
-    /// [`Error::Closed`] when the stream ends before.
+    /// [`Error::Closed`] when the stream ends before, [`Error::Timeout`] when it is silent for 30 s.
     pub async fn from_stream(stream: DialStream) -> Result<Self, Error> {
         let config = ClientConfig {
             software: concat!("agent-sdk_", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -52,7 +55,10 @@ impl SshClient {
             connection: ConnectionConfig { keepalive: Some(KEEPALIVE), ..Default::default() },
         };
         use agent_ssh_protocol::HandshakeError as Failed;
-        let connected = agent_ssh_protocol::connect(stream, config, |_| true).await;
+        let login = agent_ssh_protocol::connect(stream, config, |_| true);
+        let connected = tokio::time::timeout(LOGIN_TIMEOUT, login)
+            .await
+            .map_err(|_| Error::Timeout { operation: OPERATION, after: LOGIN_TIMEOUT })?;
         let connected = connected.map_err(|error| match error {
             Failed::Io(_) | Failed::ConnectionLost | Failed::Disconnected { .. } => {
                 Error::closed(agent_api::causes(Some(&error)).unwrap_or_default())
@@ -69,10 +75,23 @@ impl SshClient {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] when the server refuses it or the connection has ended.
+    /// [`Error::Api`] when the server refuses it, with
+    /// [`ErrorCode::ResourceExhausted`](agent_api::ErrorCode::ResourceExhausted) where there are too
+    /// many, and [`Error::Closed`] when the connection has ended.
     pub async fn open_session(&self) -> Result<SshSession, Error> {
-        let channel = self.connection.open("session", b"").await;
-        Ok(SshSession { channel: channel.map_err(|error| closed(&error))? })
+        match self.connection.open("session", b"").await {
+            Ok(channel) => Ok(SshSession { channel, has_input_ended: false }),
+            Err(OpenError::Refused { reason, text }) => {
+                let is_full = reason == OpenFailure::ResourceShortage as u32;
+                let code = if is_full {
+                    ErrorCode::ResourceExhausted
+                } else {
+                    ErrorCode::PermissionDenied
+                };
+                Err(refused(code, format!("no session: {text}")))
+            }
+            Err(error @ OpenError::Closed) => Err(closed(&error)),
+        }
     }
 
     /// Runs a command, gives it `input`, and collects what it prints.
@@ -138,8 +157,8 @@ impl SshClient {
         self.incoming.take()
     }
 
-    /// Waits until the connection has ended, and tells why.
-    pub async fn ended(&mut self) -> Ended {
+    /// Waits until the connection has ended, and tells why. Dropping the future drops the connection.
+    pub async fn ended(mut self) -> Ended {
         match (&mut self.driver).await {
             Ok(ended) => ended,
             Err(error) => Ended::Lost(std::io::Error::other(error)),
@@ -170,6 +189,8 @@ impl fmt::Debug for SshClient {
 #[derive(Debug)]
 pub struct SshSession {
     channel: Channel,
+    /// Whether all that it prints was read.
+    has_input_ended: bool,
 }
 
 /// What a session tells.
@@ -241,7 +262,8 @@ impl SshSession {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] when the server refuses it.
+    /// [`Error::Api`] with [`ErrorCode::PermissionDenied`](agent_api::ErrorCode::PermissionDenied) when
+    /// the server refuses it, [`Error::Closed`] when the session has ended.
     pub async fn set_variable(&self, name: &str, value: &str) -> Result<(), Error> {
         let mut payload = Vec::new();
         payload.put_string(name.as_bytes());
@@ -364,12 +386,17 @@ impl SshSession {
 
     async fn ask(&self, request: &str, payload: &[u8]) -> Result<(), Error> {
         let answer = self.channel.output.request_with_reply(request, payload).await;
-        answer.map_err(|error| Error::closed(format!("`{request}`: {error}")))
+        answer.map_err(|error| match error {
+            RequestError::Failed => {
+                refused(ErrorCode::PermissionDenied, format!("`{request}` is refused"))
+            }
+            error => Error::closed(format!("`{request}`: {error}")),
+        })
     }
 }
 
 enum Heard {
-    Data(Data),
+    Data(Option<Data>),
     Request(Option<ChannelRequest>),
 }
 
@@ -386,6 +413,10 @@ fn exit_of(request: &ChannelRequest) -> Option<SshExit> {
         b"exit-signal" => payload.text().ok().map(|name| SshExit::Signal(name.to_owned())),
         _ => None,
     }
+}
+
+fn refused(code: ErrorCode, message: String) -> Error {
+    Error::Api { operation: OPERATION, code, message, detail: None, fields: Vec::new() }
 }
 
 fn closed(error: &(dyn std::error::Error + 'static)) -> Error {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use agent_sdk::{
     AgentConn, DialStream, Error,
+    api::ErrorCode,
     mock::{Call, MockAgent},
     ssh::{Ended, Event, SshClient, SshEvent, SshExit, wire::Put},
 };
@@ -111,7 +112,8 @@ async fn a_session_says_what_it_wants_before_it_starts() {
     let mut session = client.open_session().await.unwrap();
     session.set_variable("A", "b").await.unwrap();
     let error = session.set_variable("A", "refused").await.unwrap_err();
-    assert!(error.to_string().contains("`env`"), "{error}");
+    assert_eq!(error.to_string(), "ssh_client: `env` is refused");
+    assert_eq!(error.code(), ErrorCode::PermissionDenied);
     session.open_pty("xterm", 24, 80).await.unwrap();
     session.shell().await.unwrap();
     session.write("typed").await.unwrap();
@@ -146,18 +148,28 @@ async fn an_agent_that_lets_nobody_in_or_is_none_is_an_error() {
     assert!(matches!(error, Error::Closed { .. }), "{error:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_says_nothing_is_not_waited_for_longer_than_half_a_minute() {
+    let mock = MockAgent::new();
+    let (near, _far) = duplex(64);
+    let near = parking_lot::Mutex::new(Some(near));
+    mock.on_dial(move |_| Ok(DialStream::from_stream(near.lock().take().unwrap())));
+    let error = mock.ssh_client().await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::DeadlineExceeded);
+}
+
 #[tokio::test]
 async fn closing_the_agent_ends_the_connection_and_says_so() {
     let mock = agent(true);
-    let mut client = client(&mock).await.unwrap();
+    let client = client(&mock).await.unwrap();
     let mut session = client.open_session().await.unwrap();
     session.exec("cat").await.unwrap();
     mock.close();
-    let ended = timeout(SOON, client.ended()).await.unwrap();
-    assert!(matches!(ended, Ended::Lost(_)), "{ended:?}");
     while timeout(SOON, session.next()).await.unwrap().is_some() {}
     let error = client.run("x", "".into(), 1).await.unwrap_err();
     assert!(matches!(error, Error::Closed { .. }), "{error:?}");
+    let ended = timeout(SOON, client.ended()).await.unwrap();
+    assert!(matches!(ended, Ended::Lost(_)), "{ended:?}");
 }
 
 #[test]
