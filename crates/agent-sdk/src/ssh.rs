@@ -354,15 +354,23 @@ impl SshSession {
             let Channel { input, requests, .. } = &mut self.channel;
             let heard = tokio::select! {
                 biased;
-                Some(data) = input.read(), if !input.is_at_eof() => Heard::Data(data),
+                data = input.read(), if !self.has_input_ended => Heard::Data(data),
                 request = requests.next() => Heard::Request(request),
             };
+            let heard = match heard {
+                // The channel is closed, so what came before that is there already.
+                Heard::Request(None) if !self.has_input_ended => Heard::Data(input.read().await),
+                heard => heard,
+            };
             match heard {
-                Heard::Data(Data { bytes, stream: 0 }) => return Some(SshEvent::Stdout(bytes)),
-                Heard::Data(Data { bytes, stream: STDERR }) => {
+                Heard::Data(Some(Data { bytes, stream: 0 })) => {
+                    return Some(SshEvent::Stdout(bytes));
+                }
+                Heard::Data(Some(Data { bytes, stream: STDERR })) => {
                     return Some(SshEvent::Stderr(bytes));
                 }
-                Heard::Data(_) => {}
+                Heard::Data(Some(_)) => {}
+                Heard::Data(None) => self.has_input_ended = true,
                 Heard::Request(Some(request)) => {
                     let exit = exit_of(&request);
                     if exit.is_some() {
@@ -370,11 +378,7 @@ impl SshSession {
                         return exit.map(SshEvent::Exit);
                     }
                 }
-                // The channel is closed; what came before that is read still.
-                Heard::Request(None) => match input.try_read()? {
-                    Data { bytes, stream: STDERR } => return Some(SshEvent::Stderr(bytes)),
-                    Data { bytes, .. } => return Some(SshEvent::Stdout(bytes)),
-                },
+                Heard::Request(None) => return None,
             }
         }
     }
