@@ -1,4 +1,6 @@
 //! An agent with SSH on a port, and OpenSSH's programs as its clients.
+//!
+//! Sleeps because what other programs do to files, sockets and processes is seen only by looking again.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,9 +1,11 @@
 //! The table of what this repository's tasks need from the machine, and how each is looked for and got.
 
+use std::fs::OpenOptions;
 use std::process::Command;
 
 use clap::ValueEnum;
 
+use super::registries;
 use crate::shell;
 
 /// What something is needed for.
@@ -42,6 +44,14 @@ pub(crate) enum Probe {
     Root,
     /// A tmpfs can really be mounted; root alone is not enough in a container.
     Tmpfs,
+    /// The device of file systems in user space can be opened.
+    Fuse,
+    /// Python with a module that makes a folder of its own for packages.
+    Python,
+    /// The Python package of that name, in the version that the requirements name.
+    PythonPackage(&'static str),
+    /// The Node package of that name and version.
+    NodePackage(&'static str, &'static str),
 }
 
 /// Where a component comes from.
@@ -51,9 +61,17 @@ pub(crate) enum Source {
     Apt(&'static str),
     /// The crate of that name, installed by cargo.
     Cargo(&'static str),
+    /// The requirements of the tests' Python clients, installed by pip.
+    Pip,
+    /// The Node package of that name and version, installed by npm.
+    Npm(&'static str, &'static str),
     /// The machine has it or not; the text says how to have it.
     Machine(&'static str),
 }
+
+/// The terminal emulator that terminals are compared with.
+const XTERM: &str = "@xterm/headless";
+const XTERM_VERSION: &str = "6.0.0";
 
 const fn program(
     name: &'static str,
@@ -66,6 +84,11 @@ const fn program(
 
 const fn tool(name: &'static str, purpose: Purpose, serves: &'static str) -> Component {
     Component { name, probe: Probe::Program(name), source: Source::Cargo(name), purpose, serves }
+}
+
+const fn python_package(name: &'static str, serves: &'static str) -> Component {
+    let probe = Probe::PythonPackage(name);
+    Component { name, probe, source: Source::Pip, purpose: Purpose::Test, serves }
 }
 
 /// Every component, in the order in which they are shown.
@@ -89,7 +112,48 @@ pub(crate) const COMPONENTS: &[Component] = &[
     program("ssh", "openssh-client", Purpose::Test, "tests with OpenSSH's client"),
     program("sshd", "openssh-server", Purpose::Bench, "the reference of SSH"),
     program("rsync", "rsync", Purpose::Test, "copies of many files over SSH"),
+    Component {
+        name: "fuse",
+        probe: Probe::Fuse,
+        source: Source::Machine("root, and a machine with /dev/fuse"),
+        purpose: Purpose::Test,
+        serves: "a file system over SSH",
+    },
     program("sshfs", "sshfs", Purpose::Test, "a file system over SSH"),
+    Component {
+        name: "mosh",
+        probe: Probe::Program("mosh-server"),
+        source: Source::Apt("mosh"),
+        purpose: Purpose::Test,
+        serves: "the start of mosh over SSH",
+    },
+    Component {
+        name: "xvnc",
+        probe: Probe::Program("Xvnc"),
+        source: Source::Apt("tigervnc-standalone-server"),
+        purpose: Purpose::Test,
+        serves: "X11 clients over SSH",
+    },
+    program("xdpyinfo", "x11-utils", Purpose::Test, "X11 clients over SSH"),
+    Component {
+        name: "python",
+        probe: Probe::Python,
+        source: Source::Apt("python3-venv"),
+        purpose: Purpose::Test,
+        serves: "SSH clients written in Python",
+    },
+    python_package("paramiko", "tests with paramiko"),
+    python_package("asyncssh", "tests with asyncssh"),
+    python_package("ssh-audit", "the audit of the SSH server's algorithms"),
+    program("node", "nodejs", Purpose::Test, "the comparison of terminals with xterm"),
+    program("npm", "npm", Purpose::Test, "the comparison of terminals with xterm"),
+    Component {
+        name: "xterm",
+        probe: Probe::NodePackage(XTERM, XTERM_VERSION),
+        source: Source::Npm(XTERM, XTERM_VERSION),
+        purpose: Purpose::Test,
+        serves: "the comparison of terminals with xterm",
+    },
     program("screen", "screen", Purpose::Test, "terminals that GNU screen keeps"),
     program("tmux", "tmux", Purpose::Bench, "the reference of terminals"),
     program("iperf3", "iperf3", Purpose::Bench, "streams through forwarded ports"),
@@ -110,6 +174,12 @@ impl Component {
             Probe::Program(name) => shell::find_program(name).is_some(),
             Probe::Root => shell::is_root(),
             Probe::Tmpfs => can_mount_tmpfs(),
+            Probe::Fuse => {
+                shell::is_root() && OpenOptions::new().write(true).open("/dev/fuse").is_ok()
+            }
+            Probe::Python => registries::has_python(),
+            Probe::PythonPackage(name) => registries::has_python_package(name),
+            Probe::NodePackage(name, version) => registries::has_node_package(name, version),
         }
     }
 
@@ -118,6 +188,8 @@ impl Component {
         match self.source {
             Source::Apt(package) => format!("apt-get install {package}"),
             Source::Cargo(name) => format!("cargo install --locked {name}"),
+            Source::Pip => "cargo xtask setup, with PyPI in reach".to_owned(),
+            Source::Npm(..) => "cargo xtask setup, with npm in reach".to_owned(),
             Source::Machine(text) => text.to_owned(),
         }
     }

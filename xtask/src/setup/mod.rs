@@ -4,6 +4,7 @@
 
 mod components;
 mod needing;
+mod registries;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -149,6 +150,7 @@ fn install(purpose: Purpose) -> Result<Vec<&'static Component>> {
             cargo_install(name)?;
         }
     }
+    install_from_registries(&missing);
     Ok(missing.into_iter().filter(|component| !component.is_present()).collect())
 }
 
@@ -166,6 +168,21 @@ fn apt_install(packages: &[&str]) -> Result<()> {
     apt(&[&["install", "--no-install-recommends"], packages].concat())
         .with_context(|| format!("cannot install {}", packages.join(", ")))?;
     Ok(())
+}
+
+/// Gets clients from the registries of other languages. What cannot be had is said, and stays missing.
+fn install_from_registries(missing: &[&Component]) {
+    let mut results = Vec::new();
+    if missing.iter().any(|component| component.source == Source::Pip) {
+        results.push(registries::install_python_packages());
+    }
+    results.extend(missing.iter().filter_map(|component| match component.source {
+        Source::Npm(name, version) => Some(registries::install_node_package(name, version)),
+        _ => None,
+    }));
+    for failure in results.into_iter().filter_map(Result::err) {
+        println!("{failure:#}");
+    }
 }
 
 fn cargo_install(name: &str) -> Result<()> {
@@ -190,14 +207,14 @@ fn names(components: &[&Component]) -> String {
 fn table() -> String {
     use std::fmt::Write as _;
     let mut text = format!(
-        "{:<12}{:<8}{:<9}{:<34}without it is skipped\n",
+        "{:<12}{:<8}{:<9}{:<47}without it is skipped\n",
         "component", "for", "state", "from"
     );
     for component in COMPONENTS {
         let purpose = format!("{:?}", component.purpose).to_lowercase();
         let state = if component.is_present() { "present" } else { "missing" };
         let (name, remedy) = (component.name, component.remedy());
-        writeln!(text, "{name:<12}{purpose:<8}{state:<9}{remedy:<34}{}", component.serves)
+        writeln!(text, "{name:<12}{purpose:<8}{state:<9}{remedy:<47}{}", component.serves)
             .expect("a String takes everything");
     }
     text
