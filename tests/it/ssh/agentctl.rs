@@ -120,7 +120,10 @@ async fn what_cannot_be_done_has_a_line_and_a_code() {
     let agent = Agent::start(&["--ssh-no-remote-forward"]).await;
     let output = agent.run(&["-R", "0:localhost:1"], &["true"], b"").await;
     assert_eq!(output.code, 1);
-    assert_eq!(output.stderr, "agentctl: ssh: the agent does not listen on port 0\n");
+    assert_eq!(
+        output.stderr,
+        "agentctl: ssh: the agent does not listen on port 0: request refused\n"
+    );
     let output = agent.run(&["--container", "db"], &["true"], b"").await;
     let said = "agentctl: ssh: no container `db`: this agent has no containers\n";
     assert_eq!((output.code, output.stderr.as_str()), (1, said));
@@ -161,7 +164,10 @@ async fn a_signal_ends_it_and_the_log_says_how() {
     assert_eq!(running.code().await, Some(143));
     let entry = std::fs::read_dir(logs).unwrap().next().unwrap().unwrap();
     let text = std::fs::read_to_string(entry.path()).unwrap();
-    assert!(text.contains("connected at attempt 1") && text.contains("Terminate"), "{text}");
+    assert!(
+        text.contains("connected at attempt 1") && text.ends_with(" ended: SIGTERM\n"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use agent_sdk::ssh::{
-    Channel, Connection, Event, Incoming, Open, OpenError, OpenFailure,
+    Channel, Connection, Event, Incoming, Open, OpenError, OpenFailure, RequestError,
     wire::{Malformed, Put as _, Reader},
 };
 use bytes::Bytes;
@@ -44,7 +44,7 @@ impl Granted {
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] when it does not.
+    /// [`Error::Refused`] when it does not, within [`Error::Ssh`] when it is gone.
     pub(super) async fn listen(
         &mut self,
         connection: &Connection,
@@ -60,9 +60,13 @@ impl Granted {
                 ("streamlocal-forward@openssh.com", payload)
             }
         };
-        let reply = connection.request(name, &payload).await.map_err(|_| Error::Refused {
-            operation: "ssh",
-            message: format!("the agent does not listen on {listen}"),
+        let reply = connection.request(name, &payload).await.map_err(|error| {
+            let message = format!("the agent does not listen on {listen}: {error}");
+            let refused = Error::Refused { operation: "ssh", message };
+            match error {
+                RequestError::Failed => refused,
+                RequestError::Closed => Error::Ssh(Box::new(refused)),
+            }
         })?;
         let (listening, chosen) = match listen {
             Listen::Tcp { bind, port } => {

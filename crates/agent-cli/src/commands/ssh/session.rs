@@ -1,7 +1,7 @@
 //! A shell or a command while it runs: its output comes here, keys, sizes and the end of the input
 //! go there; not how the connection came about.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, fmt, time::Duration};
 
 use agent_sdk::ssh::{
     Channel, ChannelInput, ChannelOutput, ChannelRequest, ChannelRequests, Connection,
@@ -65,6 +65,18 @@ pub(super) enum End {
     Escaped,
     /// A signal of this machine did.
     Signaled(LocalSignal),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "exit status {status}"),
+            Self::Killed(name) => write!(f, "killed by signal {name}"),
+            Self::Closed => f.write_str("closed without a status"),
+            Self::Escaped => f.write_str("left by ~."),
+            Self::Signaled(signal) => f.write_str(signal.ending().unwrap_or("signal")),
+        }
+    }
 }
 
 /// A program that was started.
@@ -303,27 +315,13 @@ impl Typist<'_> {
                     let piece = match read {
                         Ok(piece) => piece,
                         // The keyboard is gone, and with it whoever looked.
-                        Err(_) if self.is_keyboard => return Ok(End::Signaled(LocalSignal::Hangup)),
+                        Err(_) if self.is_keyboard => Bytes::new(),
                         Err(error) => return Err(Error::Stdin(error)),
                     };
                     is_open = !piece.is_empty();
-                    let piece = match (is_open, self.on_terminal) {
-                        (true, true) => {
-                            let mut send = Vec::new();
-                            for escape in escapes.scan(&piece, &mut send) {
-                                match escape {
-                                    Escape::End => return Ok(End::Escaped),
-                                    Escape::Help => drop(help.try_send(Remark::Help)),
-                                }
-                            }
-                            Bytes::from(send)
-                        }
-                        (false, true) if self.is_keyboard => {
-                            return Ok(End::Signaled(LocalSignal::Hangup));
-                        }
-                        // In the middle of a line the first one only hands over what there is.
-                        (false, true) => END_OF_TRANSMISSION.repeat(if ends_line { 1 } else { 2 }).into(),
-                        (_, false) => piece,
+                    let piece = match self.to_send(piece, &mut escapes, ends_line, help) {
+                        Ok(piece) => piece,
+                        Err(end) => return Ok(end),
                     };
                     if !piece.is_empty() {
                         ends_line = piece.ends_with(b"\n");
@@ -347,5 +345,32 @@ impl Typist<'_> {
             self.to.eof();
         }
         std::future::pending().await
+    }
+
+    /// What is to be sent of a piece, of which an empty one is the end; or the end that was typed.
+    fn to_send(
+        &self,
+        piece: Bytes,
+        escapes: &mut Escapes,
+        ends_line: bool,
+        help: &mpsc::Sender<Remark>,
+    ) -> Result<Bytes, End> {
+        if !self.on_terminal {
+            return Ok(piece);
+        }
+        if piece.is_empty() {
+            // In the middle of a line the first mark only hands over what there is of it.
+            let marks = END_OF_TRANSMISSION.repeat(if ends_line { 1 } else { 2 });
+            let gone = End::Signaled(LocalSignal::Hangup);
+            return if self.is_keyboard { Err(gone) } else { Ok(marks.into()) };
+        }
+        let mut send = Vec::new();
+        for escape in escapes.scan(&piece, &mut send) {
+            match escape {
+                Escape::End => return Err(End::Escaped),
+                Escape::Help => drop(help.try_send(Remark::Help)),
+            }
+        }
+        Ok(send.into())
     }
 }

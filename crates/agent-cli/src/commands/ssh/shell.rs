@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use agent_sdk::{
     AgentConn,
-    ssh::{Connection, Ended},
+    ssh::{Connection, Ended, SshClient},
 };
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use super::{
     SshArgs,
     forwards::{self, Granted},
-    listeners,
+    listeners::{self, Bound},
     log::Log,
     reach::reach,
     remarks::Remarks,
     session::{End, Session, Wishes, show_remark},
+    spec::Spec,
     x11,
 };
 use crate::{Error, LocalSignal, error::UNCONNECTED, output::Output, signals::ending};
@@ -41,27 +42,12 @@ pub(super) async fn run(
     let bound = listeners::bind(local).await?;
     let client = reach(async || conn.ssh_client().await, log).await;
     let mut client = client.map_err(|error| unconnected(error.into()))?;
-    let connection = client.connection().clone();
-    let signals = out.io.signals.listen();
-    let mut remarks = Remarks::new();
     let mut beside = JoinSet::new();
-    let (mut granted, wishes) = prepare(args, out);
-    for spec in &args.remote {
-        let leads = spec.connect.to_string();
-        if let Some(port) = granted.listen(&connection, spec.clone()).await? {
-            out.note(format_args!("Allocated port {port} for remote forward to {leads}"));
-        }
+    let end = through(args, &mut client, bound, &mut beside, out).await;
+    match &end {
+        Ok(end) => log.line(format_args!("ended: {end}")),
+        Err(error) => log.line(format_args!("failed: {error}")),
     }
-    let incoming = client.take_incoming().expect("nobody has taken it before");
-    beside.spawn(granted.serve(incoming, remarks.say()));
-    for bound in bound {
-        beside.spawn(forwards::carry(bound, connection.clone(), remarks.say()));
-    }
-    let end = match args.no_command {
-        true => wait(&connection, signals, &mut remarks, out).await,
-        false => Box::pin(session(&connection, &wishes, signals, &mut remarks, out)).await,
-    };
-    log.line(format_args!("the session ended: {end:?}"));
     let reason = match end {
         Ok(End::Closed) => timeout(REASON, client.ended()).await.ok(),
         // Nothing is waited for when somebody wants to be gone.
@@ -73,6 +59,49 @@ pub(super) async fn run(
         }
     };
     conclude(end?, reason.as_ref(), out)
+}
+
+/// Forwards what is to be forwarded, and has the session.
+async fn through(
+    args: &SshArgs,
+    client: &mut SshClient,
+    bound: Vec<Bound>,
+    beside: &mut JoinSet<()>,
+    out: &mut Output<'_>,
+) -> Result<End, Error> {
+    let connection = client.connection().clone();
+    // From here on no signal is lost.
+    let mut signals = out.io.signals.listen();
+    let (mut granted, wishes) = prepare(args, out);
+    tokio::select! {
+        asked = ask_to_listen(&args.remote, &mut granted, &connection, out) => asked?,
+        signal = ending(&mut signals) => return Ok(End::Signaled(signal)),
+    }
+    let mut remarks = Remarks::new();
+    let incoming = client.take_incoming().expect("nobody has taken it before");
+    beside.spawn(granted.serve(incoming, remarks.say()));
+    for bound in bound {
+        beside.spawn(forwards::carry(bound, connection.clone(), remarks.say()));
+    }
+    match args.no_command {
+        true => wait(&connection, signals, &mut remarks, out).await,
+        false => Box::pin(session(&connection, &wishes, signals, &mut remarks, out)).await,
+    }
+}
+
+async fn ask_to_listen(
+    specs: &[Spec],
+    granted: &mut Granted,
+    connection: &Connection,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    for spec in specs {
+        if let Some(port) = granted.listen(connection, spec.clone()).await? {
+            let leads = &spec.connect;
+            out.note(format_args!("Allocated port {port} for remote forward to {leads}"));
+        }
+    }
+    Ok(())
 }
 
 /// What the agent may ask for, and what is asked of it.
