@@ -18,6 +18,7 @@ use agent_exec::Children;
 use agent_files::Files;
 use agent_git::Git;
 use agent_http::{Access, Listener, Peer, Server, Trust};
+use agent_ports::Ports;
 use agent_proc::Processes;
 use agent_ssh::Ssh;
 use agent_term::Terminals;
@@ -185,6 +186,11 @@ impl Agent {
     /// The agent's terminals, as its routes serve them.
     pub fn terminals(&self) -> &Terminals {
         &self.services.terminals
+    }
+
+    /// The agent's tunnels and the ports of the workspace, as its routes serve them.
+    pub fn ports(&self) -> &Ports {
+        &self.services.ports
     }
 
     /// The agent's diagnostics.
