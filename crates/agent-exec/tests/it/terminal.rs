@@ -119,7 +119,7 @@ async fn a_full_terminal_that_nobody_has_open_takes_no_more() {
             }
         }
     };
-    let error = timeout(LONG, fill).await.unwrap();
+    let error = timeout(LONG, Box::pin(fill)).await.unwrap();
     assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
 }
 
