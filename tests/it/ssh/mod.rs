@@ -3,4 +3,5 @@
 mod agentctl;
 mod agentctl_terminal;
 mod needs_ssh;
+mod sdk;
 mod wire;
