@@ -25,10 +25,9 @@ pub(crate) struct Gone;
 impl Source for ChannelInput {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            match self.read().await? {
-                Data { bytes, stream: 0 } => return Some(bytes),
-                // Nothing is said in SFTP beside the stream.
-                Data { .. } => {}
+            // Nothing is said in SFTP beside the stream.
+            if let Data { bytes, stream: 0 } = self.read().await? {
+                return Some(bytes);
             }
         }
     }

@@ -1,4 +1,6 @@
 //! A server with a workspace of its own, and a client that keeps everything it hears.
+//!
+//! Sleeps because what commands do to files and processes is seen only by looking again.
 
 use std::{
     ffi::OsString,
