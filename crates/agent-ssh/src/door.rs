@@ -1,6 +1,8 @@
 //! The doors of the server's own: TCP listeners and Unix sockets; a stream that comes by another
 //! way is handed over by whoever has it.
 
+mod prompt;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
@@ -11,6 +13,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
+use self::prompt::Prompt;
 use crate::{Peer, Refused, Ssh, TransportKind};
 
 /// What a client reads when all places are taken.
@@ -79,7 +82,7 @@ impl Door {
             debug!(error = %agent_api::io_text(&error), "cannot set TCP_NODELAY");
         }
         let peer = Peer { remote: stream.peer_addr().ok(), local: stream.local_addr().ok() };
-        self.admit(stream, peer, TransportKind::Tcp);
+        self.admit(Prompt::new(stream), peer, TransportKind::Tcp);
     }
 
     fn unix(&self, stream: UnixStream) {
