@@ -1,10 +1,14 @@
 //! A command without a terminal: its three pipes, each beside the others.
 
-use std::{io, pin::pin};
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    pin::pin,
+};
 
 use agent_exec::{Child, Exit, Ready, Receiver, Sender};
-use agent_ssh_protocol::{ChannelClosed, ChannelInput, ChannelOutput};
-use bytes::Bytes;
+use agent_ssh_protocol::{ChannelClosed, ChannelInput, ChannelOutput, Data};
+use bytes::{Buf as _, Bytes};
 use rustix::{buffer::spare_capacity, io::Errno};
 use tokio::{join, select};
 use tracing::debug;
@@ -16,7 +20,9 @@ use super::{
 use crate::statistics::SessionError;
 
 /// Most bytes read from a pipe at a time.
-const CHUNK_BYTES: u64 = 64 * 1024;
+const CHUNK_BYTES: u64 = 128 * 1024;
+/// From this much input on no more is gathered for one write.
+const GATHERED_BYTES: usize = 96 * 1024;
 /// Least room for a read, because a pipe that seems empty may have ended.
 const LEAST_BYTES: u64 = 512;
 
@@ -67,28 +73,50 @@ pub(super) async fn run(
 
 /// Writes what the client sends, and closes the pipe at its end.
 async fn feed(session: &Session, stdin: Sender, mut input: ChannelInput) {
-    let mut stdin = Some(stdin);
+    let (mut stdin, mut pieces) = (Some(stdin), VecDeque::new());
     while let Some(data) = input.read().await {
         let Some(pipe) = &stdin else { continue };
-        if data.stream != 0 {
-            continue;
+        gather(&mut pieces, data, &mut input);
+        if let Err(error) = write_all(pipe, &mut pieces).await {
+            // The command does not want more; what comes is thrown away, so that the client is
+            // not kept from ending.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                session.failed(SessionError::StdinIoCopy);
+            }
+            (stdin, pieces) = (None, VecDeque::new());
         }
-        let mut rest = &data.bytes[..];
-        while !rest.is_empty() {
-            match pipe.write(rest).await {
-                Ok(written) => rest = &rest[written..],
-                Err(error) => {
-                    // The command does not want more; what comes is thrown away, so that the
-                    // client is not kept from ending.
-                    if error.kind() != io::ErrorKind::BrokenPipe {
-                        session.failed(SessionError::StdinIoCopy);
-                    }
-                    stdin = None;
-                    break;
-                }
+    }
+}
+
+/// Puts what is there already behind the data that came first, to be written at once.
+fn gather(pieces: &mut VecDeque<Bytes>, first: Data, input: &mut ChannelInput) {
+    let (mut next, mut gathered) = (Some(first), 0);
+    while let Some(data) = next {
+        if data.stream == 0 {
+            gathered += data.bytes.len();
+            pieces.push_back(data.bytes);
+        }
+        next = if gathered < GATHERED_BYTES { input.try_read() } else { None };
+    }
+}
+
+async fn write_all(pipe: &Sender, pieces: &mut VecDeque<Bytes>) -> io::Result<()> {
+    while !pieces.is_empty() {
+        let mut slices = [IoSlice::new(&[]); 8];
+        slices.iter_mut().zip(&*pieces).for_each(|(slice, piece)| *slice = IoSlice::new(piece));
+        let mut written = pipe.write_pieces(&slices).await?;
+        while let Some(first) = pieces.front_mut()
+            && written > 0
+        {
+            let step = first.len().min(written);
+            first.advance(step);
+            written -= step;
+            if first.is_empty() {
+                pieces.pop_front();
             }
         }
     }
+    Ok(())
 }
 
 /// One output pipe's way to the client.
