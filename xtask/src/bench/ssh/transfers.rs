@@ -59,9 +59,9 @@ pub(super) fn far(keys: &Keys, pair: &Pair) -> Result<Vec<Figure>> {
     let theirs = pair.theirs.behind(delay::relay(pair.theirs.port, ONE_WAY)?);
     let cipher = CIPHERS[0];
     let (down_ours, down_theirs) =
-        in_turns(2, || down(&ours, cipher, &file), || down(&theirs, cipher, &file))?;
+        in_turns(3, || down(&ours, cipher, &file), || down(&theirs, cipher, &file))?;
     let (up_ours, up_theirs) =
-        in_turns(2, || up(&ours, cipher, &file), || up(&theirs, cipher, &file))?;
+        in_turns(3, || up(&ours, cipher, &file), || up(&theirs, cipher, &file))?;
     let times = (down_ours.median(), down_theirs.median());
     let name = "256 MiB down with 40 ms of round-trip delay".to_owned();
     let down = rate(name, FAR, times, 1.0);

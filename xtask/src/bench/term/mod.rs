@@ -85,15 +85,17 @@ fn attach(agent: &Agent, dir: &Path) -> Result<Vec<Figure>> {
     let tmux = Tmux::start(dir, "attach", &printer(), LINES)?;
     tmux.attach(END)?;
     let (mut our_bytes, mut their_bytes) = (0, 0);
-    let ours = || {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ATTACHES {
+        let start = Instant::now();
         our_bytes = await_text(&mut open(agent, 1, "")?, END)?;
-        Ok(())
-    };
-    let theirs = || {
-        their_bytes = tmux.attach(END)?;
-        Ok(())
-    };
-    let (ours, theirs) = in_turns(ATTACHES, ours, theirs)?;
+        ours.push(start.elapsed());
+        let (bytes, elapsed) = tmux.attach(END)?;
+        their_bytes = bytes;
+        // What ends tmux's client is no part of it.
+        theirs.push(elapsed);
+    }
+    let (ours, theirs) = (Times::new(ours), Times::new(theirs));
     let ms = |times: &Times| times.median().as_secs_f64() * 1e3;
     #[expect(clippy::cast_precision_loss, reason = "a figure with three digits")]
     let kib = |bytes: u64| bytes as f64 / 1024.0;

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::pty::OpenptFlags;
@@ -45,9 +45,11 @@ impl Tmux {
         Ok(kib * 1024)
     }
 
-    /// Attaches in a terminal of its own, and returns how many bytes came until a text did.
-    pub(super) fn attach(&self, text: &str) -> Result<u64> {
+    /// Attaches in a terminal of its own, and returns how many bytes came until a text did, and
+    /// how long that took.
+    pub(super) fn attach(&self, text: &str) -> Result<(u64, Duration)> {
         let (ours, theirs) = terminal()?;
+        let start = Instant::now();
         let mut command = self.command();
         command.args(["attach", "-t", "bench"]).env("TERM", "xterm-256color");
         command.stdin(File::from(theirs.try_clone()?)).stdout(File::from(theirs.try_clone()?));
@@ -60,8 +62,9 @@ impl Tmux {
             ensure!(count > 0, "tmux ends before its screen is there");
             seen.extend_from_slice(&buffer[..count]);
         }
+        let elapsed = start.elapsed();
         client.terminate(Duration::from_secs(2));
-        Ok(seen.len() as u64)
+        Ok((seen.len() as u64, elapsed))
     }
 
     fn command(&self) -> Command {
