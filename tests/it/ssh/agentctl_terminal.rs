@@ -52,7 +52,7 @@ impl Person {
         command: &[&str],
         prepare: impl FnOnce(&OwnedFd),
     ) -> Self {
-        let daemon = Daemon::start(&[]).await;
+        let daemon = Daemon::start(&["--shell", "/bin/bash"]).await;
         std::fs::write(daemon.dir().join(".profile"), format!("PS1='{PROMPT}'\n")).unwrap();
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let outer = openpt(flags).unwrap();
@@ -131,8 +131,11 @@ async fn a_shell_has_the_terminal_its_size_and_its_end() {
     // The size travels beside what is typed: the shell hears of it as soon as it comes.
     person.types("until test \"$(stty size)\" = '41 101'; do sleep 0.02; done; echo re''sized\r");
     person.sees("resized").await;
-    person.types("sleep 300\r\x03");
+    person.types("sh -c 'echo run''ning; exec sleep 300'\r");
+    person.sees("running").await;
+    person.types("\x03");
     person.sees("^C").await;
+    person.sees(PROMPT).await;
     person.types("exit 9\r");
     assert_eq!(person.ends().await.code(), Some(9));
     assert!(person.echoes(), "keys are echoed again");

@@ -22,6 +22,7 @@ mod processes;
 mod program;
 mod prompt;
 mod search;
+mod ssh;
 mod ssh_config;
 mod ssh_stdio;
 mod terminal;

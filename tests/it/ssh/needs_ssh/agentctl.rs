@@ -161,3 +161,27 @@ async fn git_clones_and_pushes() {
     git(&format!("clone -q dev:{} again", bare.display())).await;
     assert_eq!(git("-C again log --format=%s").await, "first\n");
 }
+
+#[tokio::test]
+async fn the_keys_of_this_machine_are_reached_from_a_session_of_agentctl() {
+    let host = Host::start().await;
+    let (key, socket) = (host.path("key"), host.path("agent.sock"));
+    agent_tests::key(&key);
+    let _keys = super::ssh_agent(&socket, &key).await;
+    let public = std::fs::read_to_string(host.path("key.pub")).unwrap();
+    let public = public.split(' ').nth(1).unwrap();
+    let ask = async |options: &[&str], known: Option<&Path>| {
+        let mut ssh = client(program("agentctl").to_str().unwrap());
+        ssh.arg("ssh").args(options).args([&host.target(), "ssh-add -L"]);
+        if let Some(known) = known {
+            ssh.env("SSH_AUTH_SOCK", known);
+        }
+        finish(ssh, b"").await
+    };
+    assert!(succeeded(ask(&["-A"], Some(&socket)).await).contains(public));
+    let named = ["-A", "--identity-agent", socket.to_str().unwrap()];
+    assert!(succeeded(ask(&named, None).await).contains(public));
+    assert_ne!(ask(&[], Some(&socket)).await.code, 0, "only where it was asked for");
+    let output = ask(&["-A"], None).await;
+    assert!(output.stderr.starts_with("agentctl: no keys are forwarded"), "{}", output.stderr);
+}

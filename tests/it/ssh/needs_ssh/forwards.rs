@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use agent_tests::{Output, SshDaemon, client, finish, until};
+use agent_tests::{Output, SshDaemon, finish, until};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UnixListener, UnixStream},
@@ -131,14 +131,7 @@ async fn each_direction_has_its_switch() {
 async fn the_client_s_agent_is_reached_from_the_workspace() {
     let agent = SshDaemon::start(&[]).await;
     let socket = agent.path("agent.sock");
-    let mut keys = client("ssh-agent");
-    keys.arg("-D").arg("-a").arg(&socket).stdout(std::process::Stdio::null());
-    let _keys = keys.spawn().unwrap();
-    let is_up = || std::os::unix::net::UnixStream::connect(&socket).is_ok();
-    until("ssh-agent listens", is_up).await;
-    let mut add = client("ssh-add");
-    add.arg("-q").arg(agent.path("key")).env("SSH_AUTH_SOCK", &socket);
-    assert!(add.status().await.unwrap().success());
+    let _keys = super::ssh_agent(&socket, &agent.path("key")).await;
     let mut ssh = agent.ssh(&["-A"]);
     ssh.env("SSH_AUTH_SOCK", &socket).arg("ssh-add -L; ls -l \"$SSH_AUTH_SOCK\" | cut -c1-10");
     let output = finish(ssh, b"").await;

@@ -155,7 +155,7 @@ impl Session {
         let mut screens = Screens::default();
         let Channel { input: from, output: to, requests } = channel;
         let typist = Typist { to: &to, on_terminal, is_keyboard: raw.is_some() };
-        let shown = Shown { from, requests, screens: &mut screens };
+        let shown = Shown { from, requests, screens: on_terminal.then_some(&mut screens) };
         let help = remarks.sender();
         let end = tokio::select! {
             end = shown.until_end(remarks, out) => end,
@@ -227,7 +227,8 @@ async fn follow(
 struct Shown<'a> {
     from: ChannelInput,
     requests: ChannelRequests,
-    screens: &'a mut Screens,
+    /// `None` where there is no terminal whose screen a program could change.
+    screens: Option<&'a mut Screens>,
 }
 
 impl Shown<'_> {
@@ -269,7 +270,9 @@ impl Shown<'_> {
             let _ = written;
             return Ok(());
         }
-        self.screens.see(bytes);
+        if let Some(screens) = &mut self.screens {
+            screens.see(bytes);
+        }
         out.bytes(bytes).await
     }
 }

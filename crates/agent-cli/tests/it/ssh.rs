@@ -1,0 +1,81 @@
+//! `ssh` before there is a session; sessions themselves are tests of the whole system.
+
+use agent_sdk::{
+    DialStream,
+    api::ErrorCode,
+    mock::{Call, MockAgent},
+};
+use tokio::{
+    io::{join, sink},
+    time::Instant,
+};
+
+use crate::{
+    files::refusal,
+    prompt::{type_line, type_with},
+};
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_starts_is_waited_for_and_no_other() {
+    for (code, tries) in [(ErrorCode::BadGateway, 10), (ErrorCode::PermissionDenied, 1)] {
+        let agent = MockAgent::new();
+        agent.on_dial(move |_| Err(refusal("dial", code, "no")));
+        let begin = Instant::now();
+        assert_eq!(type_line(&agent, "ssh work ls -l").await.failed(255), "agentctl: dial: no\n");
+        assert_eq!(agent.calls(), vec![Call::Dial(22); tries]);
+        assert_eq!(begin.elapsed().as_secs(), 2 * (tries as u64 - 1));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_server_of_ssh_is_no_connection() {
+    let agent = MockAgent::new();
+    let answer = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+    agent.on_dial(|_| Ok(DialStream::from_stream(join(&answer[..], sink()))));
+    let stderr = type_line(&agent, "ssh work").await.failed(255);
+    assert_eq!(stderr, "agentctl: closed: the connection ended early (connection lost)\n");
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_the_wait_for_a_connection() {
+    let agent = MockAgent::new();
+    let ran = type_with(&agent, &["ssh", "work"], |io| {
+        let interrupt = io.interrupt.clone();
+        agent.on_dial(move |_| {
+            interrupt.cancel();
+            Err(refusal("dial", ErrorCode::Unavailable, "not yet"))
+        });
+    })
+    .await;
+    assert_eq!(ran.failed(130), "");
+    assert_eq!(agent.calls(), [Call::Dial(22)]);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_before_anything_is_asked() {
+    let agent = MockAgent::new();
+    for line in [
+        "ssh -R 8080 work",
+        "ssh -R a:b work",
+        "ssh -L 0:a:1 work",
+        "ssh -D x work",
+        "ssh --env NAME work",
+        "ssh --env =value work",
+        "ssh --container-user me work",
+        "ssh -N work ls",
+        "ssh --target a b ls",
+    ] {
+        type_line(&agent, line).await.failed(64);
+    }
+    for option in
+        ["-N", "-T", "-A", "-X", "-e A=b", "-L 1:a:1", "-R 1:a:1", "-D 1", "--container c"]
+    {
+        let stderr = type_line(&agent, &format!("ssh --stdio {option} work")).await.failed(64);
+        assert!(stderr.starts_with("agentctl: --stdio cannot be used with --"), "{stderr}");
+    }
+    let stderr = type_line(&agent, "ssh --container db work").await.failed(1);
+    assert_eq!(stderr, "agentctl: ssh: no container `db`: this agent has no containers\n");
+    let stderr = type_line(&agent, "ssh --log-dir /nonexistent work").await.failed(1);
+    assert!(stderr.starts_with("agentctl: cannot create `/nonexistent/agentctl-ssh-"), "{stderr}");
+    assert_eq!(agent.calls(), []);
+}
