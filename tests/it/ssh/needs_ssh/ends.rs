@@ -1,5 +1,7 @@
 //! How connections end: clients that are killed, an agent that stops, limits.
 
+#![expect(clippy::disallowed_methods, reason = "ends with the runtime of its test")]
+
 use std::{path::Path, process::Stdio, time::Duration};
 
 use agent_tests::{SshDaemon, finish, until};

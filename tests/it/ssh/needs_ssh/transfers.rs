@@ -1,5 +1,7 @@
 //! Bytes in bulk: through commands, SFTP and scp, unchanged.
 
+#![expect(clippy::disallowed_methods, reason = "ends with the runtime of its test")]
+
 use std::path::Path;
 
 use agent_tests::{SshDaemon, client, finish};
