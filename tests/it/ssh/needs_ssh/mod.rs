@@ -6,6 +6,7 @@ mod ends;
 mod forwards;
 mod keys;
 mod python;
+mod tools;
 mod transfers;
 
 use std::{path::Path, process::Stdio};
