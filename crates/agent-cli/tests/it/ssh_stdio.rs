@@ -3,17 +3,21 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::{
+        fs::PermissionsExt as _,
+        net::{UnixListener, UnixStream},
+    },
     process::{Child, Stdio},
     time::Duration,
 };
 
 use agent_cli::Signals;
 use agent_sdk::{
-    DialStream,
+    DialStream, PingPath, Pong,
     api::ErrorCode,
     mock::{Call, MockAgent},
 };
+use futures_util::FutureExt as _;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
@@ -71,6 +75,56 @@ async fn each_direction_ends_on_its_own() {
     .await;
     assert_eq!(ran.ok(), "from");
     assert_eq!(agent.calls(), [Call::Dial(22)]);
+}
+
+#[tokio::test]
+async fn an_editor_is_told_about_the_connection_until_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = dir.path().join("info");
+    let path = directory.join(format!("{}.json", std::os::unix::process::parent_id()));
+    let read = || fs::read_to_string(&path).unwrap_or_default();
+    let ((agent, mut dialed), (mut client, stdin)) = (agent(), duplex(1024));
+    agent.on_ping(|_| Ok(Pong::new(Duration::from_millis(12), PingPath::Local)));
+    let words = ["ssh", "--stdio", "--network-info-interval", "10ms", "--network-info-dir"];
+    let words = [&words[..], &[directory.to_str().unwrap(), "work"]].concat();
+    let run = type_with(&agent, &words, |io| io.stdin = Some(Box::new(stdin)));
+    let act = async {
+        let mut server = dialed.recv().await.unwrap();
+        client.write_all(&[b'x'; 1000]).await.unwrap();
+        server.read_exact(&mut [0; 1000]).await.unwrap();
+        // The bytes are counted in one of the next files.
+        while !read().contains("\"upload_bytes_sec\":")
+            || read().contains("\"upload_bytes_sec\":0,")
+        {
+            tokio::task::yield_now().await;
+        }
+        let modes = [&directory, &path].map(|it| fs::metadata(it).unwrap().permissions().mode());
+        assert_eq!(modes.map(|mode| mode & 0o7777), [0o700, 0o600]);
+        let told: serde_json::Value = serde_json::from_str(&read()).unwrap();
+        assert_eq!((&told["p2p"], &told["path"]), (&true.into(), &"local".into()));
+        assert_eq!(
+            (&told["latency"], told["derp_latency"].to_string()),
+            (&12.0.into(), "{}".into())
+        );
+        drop(client);
+    };
+    let (ran, ()) =
+        tokio::join!(timeout(PATIENCE, run), timeout(PATIENCE, act).map(Result::unwrap));
+    assert_eq!(ran.unwrap().ok(), "");
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "the file is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_answers_no_ping_for_a_minute_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let ((agent, mut dialed), (_client, stdin)) = (agent(), duplex(1024));
+    agent.on_ping(|_| Err(refusal("get_lifecycle", ErrorCode::Unavailable, "no")));
+    let words = ["ssh", "--stdio", "--network-info-dir", dir.path().to_str().unwrap(), "work"];
+    let begin = Instant::now();
+    let ran = type_with(&agent, &words, |io| io.stdin = Some(Box::new(stdin))).await;
+    assert!(ran.failed(255).contains("no ping came back for a minute"));
+    assert_eq!(begin.elapsed(), Duration::from_secs(60));
+    dialed.recv().await.unwrap();
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod forwards;
 mod listeners;
 mod log;
 mod modes;
+mod network_info;
 mod reach;
 mod relay;
 mod remarks;
@@ -15,11 +16,11 @@ mod spec;
 mod stdio;
 mod x11;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use self::{log::Log, spec::Spec};
+use self::{log::Log, network_info::NetworkInfo, spec::Spec};
 use super::exec::variable;
-use crate::{Connection, Error, output::Output};
+use crate::{Connection, Error, output::Output, values};
 
 const EXAMPLES: &str = "\
 Options end where the command begins. Without a command there is a login shell, on a terminal if
@@ -96,6 +97,12 @@ pub struct SshArgs {
     /// Write a log of the connection into a new file in this directory
     #[arg(long, value_name = "DIR")]
     log_dir: Option<PathBuf>,
+    /// With --stdio, keep a file about the connection in this directory, for editors
+    #[arg(long, value_name = "DIR", requires = "stdio")]
+    network_info_dir: Option<PathBuf>,
+    /// How often that file is written
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = values::positive_duration)]
+    network_info_interval: Duration,
     /// Never use a network that leads to the agent past this program
     #[arg(long)]
     force_new_tunnel: bool,
@@ -141,12 +148,15 @@ pub(crate) async fn run(
     connection: &Connection,
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let parent = args.stdio.then(rustix::process::getppid).flatten();
-    let parent = parent.and_then(|parent| u32::try_from(parent.as_raw_nonzero().get()).ok());
-    let log = Log::create(args.log_dir.as_deref(), parent)?;
+    let parent = rustix::process::getppid();
+    // Whoever's parent has ended has that of everybody.
+    let parent = parent.map_or(1, |parent| parent.as_raw_nonzero().get().unsigned_abs());
+    let log = Log::create(args.log_dir.as_deref(), args.stdio.then_some(parent))?;
     log.line(format_args!("connecting to {}", connection.name));
-    match args.stdio {
-        true => stdio::run(&*connection.conn, &log, out).await,
-        false => shell::run(args, &*connection.conn, &log, out).await,
+    if !args.stdio {
+        return shell::run(args, &*connection.conn, &log, out).await;
     }
+    let create = |directory| NetworkInfo::create(directory, parent, args.network_info_interval);
+    let info = args.network_info_dir.clone().map(create).transpose()?;
+    stdio::run(&*connection.conn, info, &log, out).await
 }
