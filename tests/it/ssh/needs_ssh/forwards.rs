@@ -1,5 +1,7 @@
 //! Forwarded ports and sockets, both ways.
 
+#![expect(clippy::disallowed_methods, reason = "ends with the runtime of its test")]
+
 use std::os::unix::fs::PermissionsExt;
 
 use agent_tests::{Output, SshDaemon, finish, until};
