@@ -15,7 +15,8 @@ use super::complaints::Complaints;
 /// Bytes that are copied at once, as many as the agent holds of a direction.
 const COPY_BYTES: usize = 64 * 1024;
 
-/// Pause after a connection could not be accepted, mostly for lack of files.
+/// Pause after a connection could not be accepted, mostly for lack of files: the next attempt would
+/// fail at once, and the listener stays ready meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Forwards connections until it is dropped, and they with it.

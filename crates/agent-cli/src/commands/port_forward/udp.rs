@@ -28,7 +28,8 @@ const MAX_SENDERS: usize = 256;
 const QUEUED: usize = 256;
 /// More than the largest datagram has.
 const BUFFER: usize = 64 * 1024;
-/// Pause after datagrams could not be received.
+/// Pause after datagrams could not be received, for which only the system's want of memory is a
+/// reason: the next attempt would fail at once, and the socket stays ready meanwhile.
 const RECEIVE_PAUSE: Duration = Duration::from_millis(100);
 
 /// A sender at this end.
