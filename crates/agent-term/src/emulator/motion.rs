@@ -94,7 +94,7 @@ impl Terminal {
         {
             screen.row().is_wrapped = false;
             screen.y -= 1;
-            let last = screen.row().cells()[cols - 1];
+            let last = screen.row().cell(cols - 1);
             let is_early = last.width() > 0 && !last.has_content();
             screen.x = cols - 1 - usize::from(is_early);
         }

@@ -51,7 +51,7 @@ impl Terminal {
             let mut columns = 0;
             let row = screen.row();
             free_left(row, x, pen);
-            let cells = row.cells_mut(x);
+            let cells = row.all_mut();
             // As many as fit and join nothing.
             while let Some(character) = characters.peek() {
                 let next = width(*character);
@@ -145,10 +145,10 @@ impl Terminal {
         let screen = self.alternate.as_mut().unwrap_or(&mut self.main);
         let Some(mut x) = screen.x.checked_sub(1) else { return };
         let row = screen.row();
-        if row.cells()[x].is_spacer() && x > 0 {
+        if row.cell(x).is_spacer() && x > 0 {
             x -= 1;
         }
-        let cell = row.cells()[x];
+        let cell = row.cell(x);
         let number = match cell.content() {
             Content::Char(base) => self.extras.cluster_number(base.encode_utf8(&mut [0; 4]), mark),
             Content::Cluster(number) => {
@@ -158,7 +158,7 @@ impl Terminal {
             Content::Blank | Content::Spacer => return,
         };
         if let Some(number) = number {
-            row.cells_mut(x)[x] = Cell::cluster(number, cell.width(), cell.style);
+            row.cells_mut(x + 1)[x] = Cell::cluster(number, cell.width(), cell.style);
         }
         self.collect_extras();
     }
@@ -171,7 +171,7 @@ impl Terminal {
         else {
             return;
         };
-        let text = match screen.row().cells()[x].content() {
+        let text = match screen.row().cell(x).content() {
             Content::Char(character) => character.to_string(),
             Content::Cluster(number) => self.extras.cluster(number).to_owned(),
             Content::Blank | Content::Spacer => return,
@@ -187,7 +187,7 @@ impl Terminal {
 
 /// A wide character of which the cell at `x` is the second half goes when that cell is written.
 fn free_left(row: &mut Row, x: usize, style: Style) {
-    if x > 0 && row.cells()[x - 1].width() == 2 {
+    if x > 0 && row.cell(x - 1).width() == 2 {
         row.cells_mut(x)[x - 1] = Cell::blank(style);
     }
 }

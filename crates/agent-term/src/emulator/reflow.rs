@@ -110,7 +110,7 @@ impl Terminal {
         self.main.saved.y = saved.line as isize - start as isize;
         self.main.saved.x = saved.x;
         self.main.after_resize(cols);
-        let is_full = self.main.row().cells()[cols - 1] != Cell::default();
+        let is_full = self.main.row().cell(cols - 1) != Cell::default();
         self.main.x = cursor.x.min(if is_full { cols } else { cols - 1 });
     }
 }
@@ -207,17 +207,17 @@ fn join(rows: &[Row]) -> (Vec<Cell>, Vec<usize>) {
         let length = match rows.get(index + 1) {
             None => row.text_length(),
             // The last column stayed empty because a wide character had no place in it.
-            Some(next) if is_early(row, next) => row.cells().len() - 1,
-            Some(_) => row.cells().len(),
+            Some(next) if is_early(row, next) => row.cols() - 1,
+            Some(_) => row.cols(),
         };
-        cells.extend_from_slice(&row.cells()[..length]);
+        cells.extend((0..length).map(|column| row.cell(column)));
     }
     (cells, offsets)
 }
 
 fn is_early(row: &Row, next: &Row) -> bool {
-    let last = row.cells().last().is_some_and(|cell| cell.width() == 1 && !cell.has_content());
-    last && next.cells().first().is_some_and(|cell| cell.width() == 2)
+    let last = row.cell(row.cols() - 1);
+    last.width() == 1 && !last.has_content() && next.cell(0).width() == 2
 }
 
 /// Returns where a text is cut for so many columns, with its beginning and its end. There is at least one line.

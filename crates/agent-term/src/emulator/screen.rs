@@ -126,7 +126,7 @@ impl Screen {
 
     /// Bytes of memory behind this.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let cells: usize = self.rows.iter().map(|row| size_of_val(row.cells())).sum();
+        let cells: usize = self.rows.iter().map(Row::memory_bytes).sum();
         cells + self.rows.capacity() * size_of::<Row>()
     }
 
@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn text(screen: &Screen) -> String {
-        let first = |row: &Row| match row.cells()[0].content() {
+        let first = |row: &Row| match row.cell(0).content() {
             Content::Char(character) => character,
             _ => ' ',
         };
@@ -182,6 +182,6 @@ mod tests {
         small.resize(2, 4);
         assert_eq!((text(&small).as_str(), small.y), ("bc", 1));
         small.resize(3, 9);
-        assert_eq!((text(&small).as_str(), small.y, small.rows[2].cells().len()), ("bc ", 1, 9));
+        assert_eq!((text(&small).as_str(), small.y, small.rows[2].cols()), ("bc ", 1, 9));
     }
 }

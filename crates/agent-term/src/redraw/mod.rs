@@ -288,12 +288,12 @@ struct Last {
 }
 
 fn last_character(terminal: &Terminal, screen: &Screen) -> Option<Last> {
-    let cells = screen.rows[screen.y].cells();
+    let row = &screen.rows[screen.y];
     let mut x = screen.x.checked_sub(1)?;
-    if cells[x].is_spacer() && x > 0 && cells[x - 1].width() == 2 {
+    if row.cell(x).is_spacer() && x > 0 && row.cell(x - 1).width() == 2 {
         x -= 1;
     }
-    let cell = cells[x];
+    let cell = row.cell(x);
     let text = match cell.content() {
         Content::Char(character) => character.to_string(),
         Content::Cluster(number) => terminal.extras.cluster(number).to_owned(),

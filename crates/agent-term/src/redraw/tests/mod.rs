@@ -51,7 +51,7 @@ fn is_exact(emulator: &Emulator) -> bool {
     let terminal = emulator.terminal();
     let screen = terminal.alternate.as_ref().unwrap_or(&terminal.main);
     screen.x < screen.cols
-        || screen.rows[screen.y].cells()[screen.cols - 1].content() != Content::Blank
+        || screen.rows[screen.y].cell(screen.cols - 1).content() != Content::Blank
 }
 
 fn shown(bytes: &[u8]) -> String {
