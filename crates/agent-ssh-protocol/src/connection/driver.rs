@@ -147,13 +147,16 @@ async fn watch(core: &Core) -> Stop {
     let mut rekey_at = Instant::now() + core.config.rekey_after;
     let mut unanswered = 0;
     let mut asked_at = None;
+    // Bytes and not times: the answer may arrive at the very moment of the question.
+    let mut heard = core.shared.received();
     loop {
-        let last = core.shared.last_arrival();
-        if asked_at.is_some_and(|asked_at| last > asked_at) {
+        let received = core.shared.received();
+        if received != heard {
+            heard = received;
             asked_at = None;
             unanswered = 0;
         }
-        let silent_since = asked_at.map_or(last, |asked_at| last.max(asked_at));
+        let silent_since = asked_at.unwrap_or_else(|| core.shared.last_arrival());
         let keepalive_at = core.config.keepalive.map(|interval| silent_since + interval);
         sleep_until(keepalive_at.map_or(rekey_at, |at| at.min(rekey_at))).await;
         let now = Instant::now();
@@ -162,7 +165,7 @@ async fn watch(core: &Core) -> Stop {
             rekey_at = now + core.config.rekey_after;
         }
         let is_due = keepalive_at.is_some_and(|at| at <= now);
-        if !is_due || core.shared.last_arrival() > silent_since {
+        if !is_due || core.shared.received() != heard {
             continue;
         }
         if unanswered >= core.config.keepalive_max {

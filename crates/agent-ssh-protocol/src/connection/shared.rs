@@ -82,6 +82,11 @@ impl Shared {
         self.arrived.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// Returns how many bytes arrived.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
     /// Returns when something arrived last, to the millisecond before.
     pub(super) fn last_arrival(&self) -> Instant {
         self.started + Duration::from_millis(self.arrived.load(Ordering::Relaxed))

@@ -1,6 +1,9 @@
 //! How a connection ends, seen from both sides.
 
-use agent_ssh_protocol::{Ended, OpenError};
+use std::time::Duration;
+
+use agent_ssh_protocol::{ConnectionConfig, Ended, OpenError};
+use tokio::time::{Instant, timeout};
 
 use crate::support::{Pair, soon};
 
@@ -37,4 +40,28 @@ async fn a_session_after_the_last_one_is_refused() {
     let refused = soon(pair.client.connection.open("session", b"")).await.err();
     assert!(matches!(refused, Some(OpenError::Refused { reason: 1, .. })), "{refused:?}");
     assert!(pair.server.connection.has_no_more_sessions());
+}
+
+/// A connection whose server asks for a sign of life after a second of silence.
+async fn asked_each_second() -> Pair {
+    let keepalive = Some(Duration::from_secs(1));
+    let server = ConnectionConfig { keepalive, ..ConnectionConfig::default() };
+    Pair::with(ConnectionConfig::default(), server).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_that_answers_at_once_is_kept() {
+    let mut pair = asked_each_second().await;
+    let ended = timeout(Duration::from_secs(15), pair.server.ended());
+    assert!(ended.await.is_err(), "it goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_leaves_three_questions_without_an_answer_is_gone() {
+    let mut pair = asked_each_second().await;
+    pair.client.stall();
+    let silent_since = Instant::now();
+    assert!(matches!(pair.server.ended().await, Ended::KeepaliveTimeout));
+    let took = silent_since.elapsed();
+    assert!((Duration::from_secs(3)..=Duration::from_secs(5)).contains(&took), "{took:?}");
 }

@@ -1,5 +1,7 @@
 //! A client and a server joined in memory, and the tasks they run in.
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use agent_ssh_protocol::{
     Event, HandshakeError, Identity, Incoming, Offer, Open, ServerConfig, accept, connect,
 };
 use tokio::io::{AsyncRead, AsyncWrite, duplex};
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -49,13 +52,27 @@ pub(crate) struct End {
     pub(crate) connection: Connection,
     pub(crate) incoming: Incoming,
     drivers: JoinSet<Ended>,
+    stalled: Arc<Notify>,
 }
 
 impl End {
     fn new(connection: Connection, incoming: Incoming, driver: agent_ssh_protocol::Driver) -> Self {
         let mut drivers = JoinSet::new();
-        drivers.spawn(driver.run());
-        Self { connection, incoming, drivers }
+        let stalled = Arc::new(Notify::new());
+        let told = Arc::clone(&stalled);
+        drivers.spawn(async move {
+            let mut run = pin!(driver.run());
+            tokio::select! {
+                ended = &mut run => ended,
+                () = told.notified() => pending().await,
+            }
+        });
+        Self { connection, incoming, drivers, stalled }
+    }
+
+    /// Stops this side, without closing its stream: it reads and writes nothing any more.
+    pub(crate) fn stall(&self) {
+        self.stalled.notify_one();
     }
 
     /// Waits for the end of the connection.
