@@ -53,8 +53,8 @@ pub(crate) struct Session {
     views: JoinSet<(u64, Left)>,
     handles: HashMap<u64, Handle>,
     printed: Arc<Notify>,
-    /// The size was changed, and the window of several views follows only when it is told to.
-    resized: Arc<Notify>,
+    /// A view has drawn at a new size, which the window of several follows only when it is told to.
+    drawn: Arc<Notify>,
     /// Tells it.
     fitting: JoinSet<()>,
     /// Of the first view, whose descendant the server is.
@@ -96,11 +96,11 @@ impl Session {
             views: JoinSet::new(),
             handles: HashMap::new(),
             printed: Arc::default(),
-            resized: Arc::default(),
+            drawn: Arc::default(),
             fitting: JoinSet::new(),
             tree: started.0.tree.clone(),
         };
-        session.fitting.spawn(fit(Arc::clone(&session.controls), Arc::clone(&session.resized)));
+        session.fitting.spawn(fit(Arc::clone(&session.controls), Arc::clone(&session.drawn)));
         let attachment = session.show(control, wanted, None, started);
         let readied = shared.stop.run_until_cancelled(session.ready()).await;
         if let Err(error) = readied.unwrap_or(Err(Error::ShuttingDown)) {
@@ -130,6 +130,8 @@ impl Session {
             again: Arc::clone(&handle.again),
             stop: handle.stop.clone(),
             printed: Arc::clone(&self.printed),
+            drawn: Arc::clone(&self.drawn),
+            is_fitted: false,
         };
         self.handles.insert(seat, handle);
         self.views.spawn(async move { (seat, view.run(started).await) });
@@ -268,9 +270,6 @@ impl Session {
     fn resize(&self, control: &mut Control, size: Size, by: u64) {
         self.sizes.send_replace(size);
         control.resized(size, by);
-        if self.handles.len() > 1 {
-            self.resized.notify_one();
-        }
     }
 
     /// Ends the session; once there is no time for it, kills everything that it started.
@@ -295,6 +294,8 @@ impl Session {
         }
         self.handles.drain().for_each(|(_, handle)| handle.stop.cancel());
         while self.views.join_next().await.is_some() {}
+        // A session that was killed leaves its socket, and one that ended under load at times.
+        self.controls.wipe().await;
     }
 
     /// What runs in the session, which hears of its end only by `SIGHUP`.
@@ -322,7 +323,6 @@ impl Session {
         }
         // The kernel ends them at once, but for one that waits for a device.
         let _ = timeout(KILL_TIMEOUT, all_ended(processes)).await;
-        self.controls.wipe().await;
     }
 }
 
@@ -332,11 +332,11 @@ async fn all_ended(processes: &[OtherProcess]) {
     }
 }
 
-/// Fits the window to its views at each change of their size.
-async fn fit(controls: Arc<Controls>, resized: Arc<Notify>) {
+/// Fits the window to its views whenever one of them has drawn at its new size.
+async fn fit(controls: Arc<Controls>, drawn: Arc<Notify>) {
     loop {
-        resized.notified().await;
-        // Once at once, and once when the views have surely seen their new size.
+        drawn.notified().await;
+        // Once at once, and once more in case it drew what the program printed just before.
         controls.fit().await;
         sleep(FIT_DELAY).await;
         controls.fit().await;

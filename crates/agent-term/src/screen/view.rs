@@ -36,6 +36,10 @@ pub(super) struct View {
     pub(super) stop: CancellationToken,
     /// Told of each output.
     pub(super) printed: Arc<Notify>,
+    /// Told of the first output at each new size.
+    pub(super) drawn: Arc<Notify>,
+    /// Whether there was output at the present size.
+    pub(super) is_fitted: bool,
 }
 
 /// How a view ended.
@@ -85,6 +89,7 @@ impl View {
 
     async fn start_again(&mut self) -> Result<(Child, Pty), Error> {
         let size = *self.sizes.borrow_and_update();
+        self.is_fitted = false;
         self.controls.view().start(self.controls.launcher(), size).await
     }
 
@@ -105,6 +110,7 @@ impl View {
                     if pty.resize(size).is_err() {
                         self.counters.failed(ErrorType::Resize);
                     }
+                    self.is_fitted = false;
                 }
                 written = pty.write(&typed), if !typed.is_empty() => {
                     self.wrote(&mut typed, written);
@@ -132,7 +138,7 @@ impl View {
         }
     }
 
-    async fn drain(&self, pty: &Pty) {
+    async fn drain(&mut self, pty: &Pty) {
         let mut read = 0;
         while let Ok(more @ 1..) = self.read(pty) {
             read += more;
@@ -144,12 +150,15 @@ impl View {
     }
 
     /// Hands on what is there: how much, 0 when nobody will print any more.
-    fn read(&self, pty: &Pty) -> io::Result<usize> {
+    fn read(&mut self, pty: &Pty) -> io::Result<usize> {
         let mut buffer = [0; READ_BYTES];
         let length = pty.try_read(&mut buffer)?;
         if length > 0 {
             self.outbox.push(&Bytes::copy_from_slice(&buffer[..length]));
             self.printed.notify_one();
+            if !std::mem::replace(&mut self.is_fitted, true) {
+                self.drawn.notify_one();
+            }
         }
         Ok(length)
     }
