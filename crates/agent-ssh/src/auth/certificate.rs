@@ -30,6 +30,8 @@ pub(super) enum CertificateError {
     ForcedCommand,
     #[error("authority's signature of the certificate is not valid")]
     Signature,
+    #[error("certificate demands a verification of the user that its kind of key never shows")]
+    Unverifiable,
 }
 
 /// The options and extensions of a certificate.

@@ -151,6 +151,11 @@ fn check(
     }
     let constraints = Constraints::read(&certificate.critical_options, &certificate.extensions)?;
     constraints.admit(attempt.peer)?;
+    let is_token =
+        matches!(certificate.key, PublicKey::SkEd25519 { .. } | PublicKey::SkEcdsa { .. });
+    if constraints.verify_required && !is_token {
+        return Err(CertificateError::Unverifiable);
+    }
     certificate.verify_signature().map_err(|_| CertificateError::Signature)?;
     Ok(constraints)
 }

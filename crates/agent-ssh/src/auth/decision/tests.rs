@@ -41,7 +41,8 @@ impl Draft {
     fn sign(&self, key: &PublicKey, authority: &HostKey) -> Certificate {
         let public = key.encode();
         let mut blob = Vec::new();
-        blob.put_string(format!("{}-cert-v01@openssh.com", key.algorithm()).as_bytes());
+        let algorithm = key.algorithm().trim_end_matches("@openssh.com");
+        blob.put_string(format!("{algorithm}-cert-v01@openssh.com").as_bytes());
         blob.put_string(b"nonce");
         // The certified key is written without its type.
         let type_name = 4 + key.algorithm().len();
@@ -184,6 +185,7 @@ fn each_row_of_the_certificate_table_refuses() {
         ("force-command", None, Malformed),
         ("unheard-of", None, CriticalOption),
         ("permit-pty", None, CriticalOption),
+        ("verify-required", None, Unverifiable),
     ] {
         refused(Draft { critical: vec![(name, value)], ..Draft::default() }, error);
     }
@@ -250,14 +252,18 @@ fn forced_commands_agree_or_refuse() {
     assert_eq!(forced(Some(""), Some("b")), differ);
 }
 
-/// Decides about a security key whose signature shows this much.
-fn touched(options: &str, user_present: bool, user_verified: bool) -> Result<(), Refused> {
+fn security_key() -> PublicKey {
     let ed25519 = HostKey::generate_ed25519().public().encode();
     let mut blob = Vec::new();
     blob.put_string(b"sk-ssh-ed25519@openssh.com");
     blob.put_raw(&ed25519[4 + "ssh-ed25519".len()..]);
     blob.put_string(b"ssh:");
-    let key = PublicKey::decode(&blob).expect("a security key");
+    PublicKey::decode(&blob).expect("a security key")
+}
+
+/// Decides about a security key whose signature shows this much.
+fn touched(options: &str, user_present: bool, user_verified: bool) -> Result<(), Refused> {
+    let key = security_key();
     let line = format!("{options} {}", key.to_openssh_line());
     let entries: Vec<Entry> =
         entries(line.as_bytes()).map(|(_, entry)| entry.expect("a good line")).collect();
@@ -295,7 +301,7 @@ fn certified_touch(
     user_present: bool,
     user_verified: bool,
 ) -> Result<(), Refused> {
-    let world = World::new();
+    let world = World { key: security_key(), ..World::new() };
     let certificate = draft.sign(&world.key, &world.authority);
     let authority = world.authority.public();
     let line = line.map(|options| format!("{options} {}", authority.to_openssh_line()));
