@@ -83,7 +83,7 @@ async fn list_listening_ports() {
             assert!(near.ports.contains(&entry), "{near:?}");
         }
     }
-    agent.shutdown().await;
+    assert_eq!(agent.shutdown().await, agent_server::Stopped::Clean);
 }
 
 /// What a daemon that listens looks like.

@@ -198,7 +198,7 @@ async fn list_terminals() {
         let answer = agent.client(transport).list_terminals().await.unwrap();
         assert_eq!(answer, expected, "over {transport:?}");
     }
-    agent.shutdown().await;
+    assert_eq!(agent.shutdown().await, agent_server::Stopped::Clean);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! `agentctl ssh` as a person and a script have it: the program itself, against the real agent.
 
+#![expect(clippy::disallowed_methods, reason = "servers of a test, which end with its runtime")]
+
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use agent_tests::{Daemon, Output, client, finish, program, until};

@@ -1,5 +1,7 @@
 //! Servers and conversations that forwarded connections lead to.
 
+#![expect(clippy::disallowed_methods, reason = "servers of a test, which end with its runtime")]
+
 use std::time::Duration;
 
 use tokio::{
