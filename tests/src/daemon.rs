@@ -60,7 +60,7 @@ impl Daemon {
             .env("HOME", temporary.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(temporary.path().join("log")).unwrap())
             .kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -77,6 +77,13 @@ impl Daemon {
     /// A directory that is gone with the program.
     pub fn dir(&self) -> &Path {
         self.temporary.path()
+    }
+
+    /// The lines of its log, each as JSON.
+    pub fn log(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.dir().join("log")).unwrap();
+        // The last line may not be complete yet.
+        text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// The process id.

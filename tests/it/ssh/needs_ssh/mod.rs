@@ -3,6 +3,7 @@
 mod agentctl;
 mod commands;
 mod ends;
+mod failures;
 mod forwards;
 mod keys;
 mod python;
