@@ -6,7 +6,7 @@ use tracing::debug;
 
 use super::{
     request::{Request, Start, TerminalRequest},
-    variables::Variables,
+    variables::{Variables, is_allowed_with_forced},
 };
 use crate::{auth::Grant, x11::X11Request};
 
@@ -47,7 +47,10 @@ impl Setup {
     fn prepare(&mut self, request: Request, grant: &Grant) -> bool {
         match request {
             Request::Terminal(wanted) => grant.pty && self.terminal.is_none() && self.open(wanted),
-            Request::Variable { name, value } => self.variables.insert(name, value),
+            Request::Variable { name, value } => {
+                let is_allowed = grant.forced.is_none() || is_allowed_with_forced(&name);
+                is_allowed && self.variables.insert(name, value)
+            }
             Request::Agent => {
                 self.wants_agent |= grant.agent_forwarding;
                 grant.agent_forwarding

@@ -22,6 +22,10 @@ const MAX_TYPE_BYTES: usize = 64;
 /// How names begin that clients may not set: those of the dynamic linker, and agentd's own.
 const REFUSED_PREFIXES: [&[u8]; 2] = [b"LD_", b"AGENTD_"];
 
+/// What the client of a key with a forced command may set beside `LC_*` and agentd's own names:
+/// language, terminal and time zone. Any other name could change what the command does.
+const ALLOWED_WITH_FORCED: [&[u8]; 4] = [b"LANG", b"TERM", b"COLORTERM", b"TZ"];
+
 const SESSION_TYPE: &[u8] = b"WORKSPACE_SESSION_TYPE";
 const CONTAINER: &[u8] = b"WORKSPACE_CONTAINER";
 const CONTAINER_USER: &[u8] = b"WORKSPACE_CONTAINER_USER";
@@ -105,6 +109,16 @@ fn canonical(name: Vec<u8>) -> Vec<u8> {
     }
 }
 
+/// Tells whether a variable leaves a forced command what it is: a shell takes functions, start
+/// files, search paths and more from its environment, so nothing counts but a short list.
+pub(super) fn is_allowed_with_forced(name: &[u8]) -> bool {
+    let is_category =
+        |rest: &[u8]| rest.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
+    ALLOWED_WITH_FORCED.contains(&name)
+        || name.strip_prefix(b"LC_").is_some_and(is_category)
+        || [SESSION_TYPE, CONTAINER, CONTAINER_USER].contains(&canonical(name.to_vec()).as_slice())
+}
+
 /// What a session adds to its environment: the last layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Added<'a> {
@@ -186,6 +200,46 @@ mod tests {
         }
         for name in ["ld_preload", "LD", "AGENTD", "AGENTCTL_X", "PATH", "ä", "A B", "TERM"] {
             assert!(insert(&mut variables, name, "x"), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn beside_a_forced_command_only_harmless_names_are_allowed() {
+        for name in [
+            "LANG",
+            "LC_ALL",
+            "LC_IDENTIFICATION",
+            "TERM",
+            "COLORTERM",
+            "TZ",
+            "WORKSPACE_SESSION_TYPE",
+            "CODER_SSH_SESSION_TYPE",
+            "WORKSPACE_CONTAINER",
+            "CODER_CONTAINER_USER",
+        ] {
+            assert!(is_allowed_with_forced(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "BASH_FUNC_echo%%",
+            "BASH_ENV",
+            "ENV",
+            "HOME",
+            "PATH",
+            "SHLVL",
+            "IFS",
+            "PS4",
+            "SHELLOPTS",
+            "GIT_SSH_COMMAND",
+            "SSH_ORIGINAL_COMMAND",
+            "LANGUAGE",
+            "TERMINFO",
+            "TZDIR",
+            "lc_all",
+            "LC_ALL%%",
+            "WORKSPACE_X",
+            "",
+        ] {
+            assert!(!is_allowed_with_forced(name.as_bytes()), "{name}");
         }
     }
 

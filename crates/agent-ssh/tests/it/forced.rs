@@ -29,6 +29,29 @@ async fn a_forced_command_runs_whatever_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_forced_command_is_not_changed_by_the_client_s_variables() {
+    let world = World::new();
+    std::fs::write(world.path("evil"), "echo owned; exit 0").unwrap();
+    let evil = world.path("evil");
+    let script = r#"command="/bin/bash -c 'ls /dev/null; echo $LC_TEST$TZ'" "#;
+    let client = enter(&world, authorize(&world, script)).await.unwrap();
+    let session = client.session().await;
+    for (name, value, is_taken) in [
+        ("BASH_FUNC_ls%%", "() { echo owned; }", false),
+        ("BASH_ENV", evil.to_str().unwrap(), false),
+        ("ENV", evil.to_str().unwrap(), false),
+        ("SSH_ORIGINAL_COMMAND", "owned", false),
+        ("LC_TEST", "lc", true),
+        ("TZ", "UTC", true),
+    ] {
+        assert_eq!(session.variable(name, value).await, is_taken, "{name}");
+    }
+    assert!(session.ask("shell", |_| {}).await);
+    session.heard().await.check("/dev/null\nlcUTC\n", 0);
+    soon(world.ssh.shutdown()).await;
+}
+
+#[tokio::test]
 async fn a_forced_command_gets_no_signals_and_no_greeting() {
     let world = World::with(|config| config.motd_file = Some("/etc/passwd".into()));
     let key = authorize(&world, r#"command="echo ready; read line; echo $line" "#);
