@@ -23,6 +23,9 @@ const FAMILY_LOCAL: u16 = 0x0100;
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Longest wait for the lock, and age from which nobody holds it any more.
 const LOCK: Duration = Duration::from_secs(10);
+/// How much of the wait passes before the age of a lock no longer counts: one that was taken when
+/// the wait began belongs to a slow program, not to a dead one.
+const LOOKS_AT_AGE: Duration = Duration::from_secs(9);
 /// Pause between two attempts to get the lock.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -184,10 +187,16 @@ impl Drop for Lock {
 }
 
 async fn lock(path: &Path) -> io::Result<Lock> {
-    let until = Instant::now() + LOCK;
+    let (until, looks_until) = (Instant::now() + LOCK, Instant::now() + LOOKS_AT_AGE);
     loop {
         let path = path.to_owned();
-        let attempt = spawn_blocking(move || try_lock(&path));
+        let looks_at_age = Instant::now() < looks_until;
+        let attempt = spawn_blocking(move || {
+            if looks_at_age {
+                remove_stale(&path);
+            }
+            try_lock(&path)
+        });
         if let Some(lock) = attempt.await.map_err(io::Error::other)?? {
             return Ok(lock);
         }
@@ -203,12 +212,6 @@ async fn lock(path: &Path) -> io::Result<Lock> {
 /// Creating one file and linking it to another is what is atomic on every file system.
 fn try_lock(path: &Path) -> io::Result<Option<Lock>> {
     let (created, linked) = (beside(path, "-c"), beside(path, "-l"));
-    for file in [&created, &linked] {
-        if is_stale(file) {
-            let _ = fs::remove_file(&created);
-            let _ = fs::remove_file(&linked);
-        }
-    }
     match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&created) {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
@@ -226,11 +229,27 @@ fn try_lock(path: &Path) -> io::Result<Option<Lock>> {
     }
 }
 
+/// Removes a lock that is older than anybody holds one.
+fn remove_stale(path: &Path) {
+    let files = [beside(path, "-c"), beside(path, "-l")];
+    if files.iter().any(|file| is_stale(file)) {
+        for file in files {
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+/// Tells whether a file was made or changed too long ago, whichever is longer.
 fn is_stale(file: &Path) -> bool {
     let Ok(metadata) = fs::symlink_metadata(file) else { return false };
-    let changed = Duration::from_secs(u64::try_from(metadata.ctime()).unwrap_or(0));
+    let since = |seconds: i64, nanoseconds: i64| {
+        let (seconds, nanoseconds) = (u64::try_from(seconds), u64::try_from(nanoseconds));
+        Duration::from_secs(seconds.unwrap_or(0)) + Duration::from_nanos(nanoseconds.unwrap_or(0))
+    };
+    let changed = since(metadata.ctime(), metadata.ctime_nsec());
+    let written = since(metadata.mtime(), metadata.mtime_nsec());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(changed) > LOCK
+    now.saturating_sub(changed.min(written)) > LOCK
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -99,6 +99,20 @@ async fn a_lock_that_is_held_is_waited_for_and_not_broken() {
 }
 
 #[tokio::test]
+async fn a_lock_older_than_ten_seconds_is_nobodys() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(".Xauthority");
+    let held = try_lock(&path).unwrap().expect("free");
+    let eleven_seconds_ago = SystemTime::now() - Duration::from_secs(11);
+    let lock = File::options().write(true).open(&held.created).unwrap();
+    lock.set_modified(eleven_seconds_ago).unwrap();
+    let began = Instant::now();
+    store(&path, Entry::local(b"h".to_vec(), 10, b"MIT".to_vec(), vec![1])).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(!held.created.exists() && !held.linked.exists());
+}
+
+#[tokio::test]
 async fn a_file_that_is_none_is_left_alone() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join(".Xauthority");
