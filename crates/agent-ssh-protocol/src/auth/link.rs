@@ -22,6 +22,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 const FAREWELL: Duration = Duration::from_secs(1);
 /// What is read at once: the messages before the connection are short.
 const READ_BYTES: usize = 4 << 10;
+/// What may be unwritten while more is read: a peer that asks on and on and takes no answers must
+/// not fill the memory. Each side of a key exchange and every answer is far shorter.
+const MAX_UNWRITTEN: usize = 64 << 10;
 
 /// The two ends of a connection in the making.
 pub(crate) struct Link {
@@ -207,12 +210,16 @@ impl Link {
     }
 
     /// Writes what is queued and reads until something came. Both at once: a peer that does the
-    /// same would otherwise wait for this side.
+    /// same would otherwise wait for this side. But a peer that leaves [`MAX_UNWRITTEN`] bytes
+    /// untaken is not read from until it takes some.
     async fn pump(&mut self) -> Result<(), HandshakeError> {
         self.seal();
         let read = poll_fn(|cx| {
             if let Poll::Ready(Err(error)) = self.poll_write(cx) {
                 return Poll::Ready(Err(error));
+            }
+            if self.outbound.unwritten().len() > MAX_UNWRITTEN {
+                return Poll::Pending;
             }
             self.poll_fill(cx)
         });
@@ -245,3 +252,33 @@ impl Link {
 
 /// The reason for a peer that asks for a service there is not.
 pub(crate) const NO_SERVICE: u32 = disconnect::SERVICE_NOT_AVAILABLE;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt as _, duplex};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_no_answers_is_not_read_from() {
+        let (near, mut far) = duplex(1 << 10);
+        let mut link = Link {
+            stream: Box::new(near),
+            inbound: Inbound::new(),
+            outbound: Outbound::new(),
+            exchange: Exchange::new(Side::Server { host_keys: Vec::new() }),
+            held: VecDeque::new(),
+        };
+        link.outbound.put_raw(&vec![0; MAX_UNWRITTEN + (2 << 10)]);
+        far.write_all(b"more").await.unwrap();
+        let waited = timeout(Duration::from_secs(1), link.pump()).await;
+        assert!(waited.is_err() && link.inbound.buffer.is_empty());
+
+        // One more that is taken is within the bound, and what was sent is read.
+        let mut taken = vec![0; 2 << 10];
+        let (pumped, read) = tokio::join!(link.pump(), far.read_exact(&mut taken));
+        assert!(pumped.is_ok() && read.is_ok());
+        assert_eq!(&link.inbound.buffer[..], b"more");
+    }
+}
