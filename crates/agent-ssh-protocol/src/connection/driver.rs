@@ -176,3 +176,65 @@ async fn watch(core: &Core) -> Stop {
         core.shared.with(|mux, wakes| mux.send_keepalive(wakes));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::super::mux::MAX_CONTROL;
+    use crate::key::HostKey;
+    use crate::{Authenticator, ClientConfig, Identity, Offer, ServerConfig, accept, connect};
+
+    use super::*;
+
+    struct Anyone;
+
+    impl Authenticator for Anyone {
+        async fn none(&mut self, _: &[u8]) -> bool {
+            true
+        }
+
+        async fn public_key(&mut self, _: Offer<'_>) -> bool {
+            true
+        }
+    }
+
+    /// The drivers of a client and a server that are joined, and the handles of both.
+    async fn joined() -> [(Connection, Driver); 2] {
+        let (near, far) = duplex(1 << 14);
+        let client = ClientConfig {
+            software: "client".to_owned(),
+            user: "user".to_owned(),
+            identity: Identity::None,
+            connection: ConnectionConfig::default(),
+        };
+        let server = Arc::new(ServerConfig {
+            software: "server".to_owned(),
+            host_keys: vec![Arc::new(HostKey::generate_ed25519())],
+            max_auth_tries: 1,
+            connection: ConnectionConfig::default(),
+        });
+        let both =
+            async { tokio::join!(connect(near, client, |_| true), accept(far, server, Anyone)) };
+        let (client, server) = timeout(Duration::from_secs(20), both).await.unwrap();
+        let (client, server) = (client.unwrap(), server.unwrap());
+        [(client.connection, client.driver), (server.connection, server.driver)]
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_to_unknown_messages_are_bounded_when_the_peer_takes_none() {
+        // One number below those of the connection, and one above.
+        for number in [60, 200] {
+            let [(client, mut client_driver), (server, server_driver)] = joined().await;
+            client.shared.with(|mux, wakes| {
+                (0..200_000).for_each(|_| mux.send_raw(&[number], wakes));
+            });
+            // The client writes and never reads.
+            let both = async { tokio::join!(client_driver.writer.run(), server_driver.run()) };
+            let mut both = std::pin::pin!(both);
+            assert!(timeout(Duration::from_secs(1), both.as_mut()).await.is_err());
+            let waiting = server.shared.with(|mux, _| mux.control.len());
+            assert!((MAX_CONTROL..MAX_CONTROL + 64).contains(&waiting), "{waiting} bytes");
+        }
+    }
+}

@@ -19,7 +19,7 @@ use crate::error::OpenError;
 use crate::message::ChannelMessage;
 
 /// Control messages in bytes beyond which nothing more is read from the peer.
-const MAX_CONTROL: usize = 1 << 20;
+pub(super) const MAX_CONTROL: usize = 1 << 20;
 /// Global requests of the peer without an answer beyond which nothing more is read.
 pub(super) const MAX_GLOBAL_REQUESTS: usize = 256;
 /// Channels at once, whoever opened them. The program has its own, smaller limit; this one holds
@@ -168,6 +168,11 @@ impl Mux {
         self.crowded > 0 || self.replies.len() >= MAX_GLOBAL_REQUESTS
     }
 
+    /// Tells whether the reader has to wait for either.
+    pub(super) fn must_wait(&self) -> bool {
+        self.is_full() || self.is_crowded()
+    }
+
     /// Counts a channel among the crowded ones, or no longer.
     pub(super) fn count_crowd(&mut self, id: u32, wakes: &mut Wakes) {
         let Some(channel) = self.channel(id) else { return };
@@ -197,15 +202,13 @@ impl Mux {
         }
     }
 
-    /// Takes what may leave now: owed window, all control messages, then one packet of each ready
+    /// Takes what may leave now: owed window, control messages, then one packet of each ready
     /// channel in turn, up to the size of a batch. Leaves the batch empty when there is nothing,
     /// and the writer is then woken by what comes.
     pub(super) fn fill(&mut self, batch: &mut Batch, wakes: &mut Wakes) {
         self.give_back();
-        wakes.reader |= self.is_full();
         batch.packets.clear();
-        batch.control.clear();
-        std::mem::swap(&mut batch.control, &mut self.control);
+        self.take_control(&mut batch.control, wakes);
         self.filled += 1;
         let mut bytes = batch.control.len();
         while bytes < BATCH_BYTES
@@ -239,6 +242,26 @@ impl Mux {
             }
         }
         self.is_writer_idle = batch.is_empty();
+    }
+
+    /// Takes the oldest control messages, as many as fit into a batch and at least one.
+    fn take_control(&mut self, taken: &mut Vec<u8>, wakes: &mut Wakes) {
+        let was_full = self.is_full();
+        taken.clear();
+        if self.control.len() <= BATCH_BYTES {
+            std::mem::swap(taken, &mut self.control);
+        } else {
+            let mut end = 0;
+            while let Some(length) = self.control[end..].first_chunk() {
+                let next = end + 4 + u32::from_be_bytes(*length) as usize;
+                if end > 0 && next > BATCH_BYTES {
+                    break;
+                }
+                end = next;
+            }
+            taken.extend(self.control.drain(..end));
+        }
+        wakes.reader |= was_full && !self.is_full();
     }
 
     /// Turns owed window into control messages.
@@ -349,5 +372,38 @@ impl Mux {
                 Slot::Asked { .. } | Slot::Free => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_messages_leave_in_order_and_no_more_of_them_than_a_batch_holds() {
+        let mut mux = Mux::new(ConnectionConfig::default());
+        let mut wakes = Wakes::default();
+        let longest = 2 * BATCH_BYTES;
+        let lengths = (0..MAX_CONTROL / 1000).map(|number| 900 + number % 300);
+        let messages: Vec<Vec<u8>> = lengths
+            .chain([longest])
+            .enumerate()
+            .map(|(number, length)| vec![number as u8; length])
+            .collect();
+        messages.iter().for_each(|message| mux.send_raw(message, &mut wakes));
+        assert!(mux.is_full());
+
+        let (mut left, mut batch) = (Vec::new(), Batch::default());
+        loop {
+            mux.fill(&mut batch, &mut wakes);
+            if batch.is_empty() {
+                break;
+            }
+            let is_bounded = batch.control.len() <= BATCH_BYTES;
+            assert!(is_bounded || batch.control.len() == longest + 4);
+            left.extend(batch.messages().map(<[u8]>::to_vec));
+        }
+        assert!(left == messages);
+        assert!(wakes.reader && !mux.is_full());
     }
 }

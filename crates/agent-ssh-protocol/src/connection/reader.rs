@@ -85,25 +85,16 @@ impl Reader {
         let arrival = Arrival { at: Instant::now(), awaited: self.awaited.take() };
         while let Some(packet) = self.inbound.next().map_err(ProtocolError::from)? {
             self.core.exchange.lock().permit(packet.number())?;
-            if packet.number() < number::GLOBAL_REQUEST {
+            let (arrived, must_wait) = if packet.number() < number::GLOBAL_REQUEST {
                 self.take_transport(&packet, wakes)?;
-                continue;
-            }
-            let message = ChannelMessage::decode(&packet.payload).map_err(ProtocolError::from)?;
-            let shared = &self.core.shared;
-            let Some(message) = message else {
-                let reply = unimplemented(packet.sequence);
-                shared.with_wakes(wakes, |mux, wakes| mux.send_raw(&reply, wakes));
-                continue;
+                (None, self.core.shared.with_wakes(wakes, |mux, _| mux.must_wait()))
+            } else {
+                self.take_message(&packet, arrival, wakes)?
             };
-            let (arrived, must_wait) = shared.with_wakes(wakes, |mux, wakes| {
-                mux.arrival = arrival;
-                let arrived = mux.receive(&message, &packet.payload, wakes);
-                (arrived, mux.is_full() || mux.is_crowded())
-            });
-            if let Some(arrived) = arrived? {
+            if let Some(arrived) = arrived {
                 self.tell(arrived, wakes).await;
             }
+            // Whatever the message was: it may have been answered.
             if must_wait {
                 self.core.shared.wake(wakes);
                 self.wait_for_room().await?;
@@ -113,6 +104,26 @@ impl Reader {
             self.renew_keys()?;
         }
         Ok(())
+    }
+
+    /// Takes a message of the connection; tells also whether the next one has to wait.
+    fn take_message(
+        &self,
+        packet: &Packet,
+        arrival: Arrival,
+        wakes: &mut Wakes,
+    ) -> Result<(Option<Arrived>, bool), ProtocolError> {
+        let message = ChannelMessage::decode(&packet.payload).map_err(ProtocolError::from)?;
+        self.core.shared.with_wakes(wakes, |mux, wakes| {
+            let arrived = if let Some(message) = message {
+                mux.arrival = arrival;
+                mux.receive(&message, &packet.payload, wakes)?
+            } else {
+                mux.send_raw(&unimplemented(packet.sequence), wakes);
+                None
+            };
+            Ok((arrived, mux.must_wait()))
+        })
     }
 
     fn renew_keys(&self) -> Result<(), ProtocolError> {
@@ -181,6 +192,8 @@ impl Reader {
     }
 
     /// Waits until the peer has taken its replies, and the program its requests.
+    ///
+    /// The writer wakes it also when a key exchange begins, which needs what is read.
     async fn wait_for_room(&mut self) -> Result<(), Stop> {
         let shared = &self.core.shared;
         loop {

@@ -76,6 +76,8 @@ impl Writer {
             exchange.is_holding()
         };
         if is_holding {
+            // A reader that waits for room must read on, or the exchange would never end.
+            core.shared.reader.notify_one();
             return true;
         }
         let mut wakes = Wakes::default();
