@@ -29,6 +29,9 @@ pub enum HandshakeError {
     /// The client failed as often as it may.
     #[error("too many authentication failures")]
     TooManyAuthenticationFailures,
+    /// This side stopped before the client was authenticated.
+    #[error("stopped")]
+    Stopped,
     /// The two sides have no algorithm in common.
     #[error("{0}")]
     NoCommonAlgorithm(String),

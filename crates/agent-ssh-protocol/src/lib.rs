@@ -84,7 +84,7 @@ mod message;
 mod transport;
 pub mod wire;
 
-pub use auth::{Accepted, Authenticator, Connected, Offer, accept, connect};
+pub use auth::{Accepted, Authenticator, Connected, Offer, accept, accept_until, connect};
 pub use config::{ClientConfig, ConnectionConfig, Identity, ServerConfig};
 pub use connection::{
     Channel, ChannelInput, ChannelOutput, ChannelRequest, ChannelRequests, Connection, Data,

@@ -8,4 +8,4 @@ mod server;
 
 pub use client::{Connected, connect};
 pub(crate) use link::{Link, Stream};
-pub use server::{Accepted, Authenticator, Offer, accept};
+pub use server::{Accepted, Authenticator, Offer, accept, accept_until};

@@ -1,5 +1,7 @@
 //! The server's end of the authentication.
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -77,23 +79,67 @@ pub struct Accepted<A> {
 pub async fn accept<S, A>(
     stream: S,
     config: Arc<ServerConfig>,
-    mut authenticator: A,
+    authenticator: A,
 ) -> Result<Accepted<A>, HandshakeError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Authenticator,
 {
+    accept_until(stream, config, authenticator, pending()).await
+}
+
+/// Takes a client as [`accept`] does, unless `stop` comes first: its reason and text are what the
+/// client is told then.
+///
+/// # Errors
+///
+/// As [`accept`], and [`HandshakeError::Stopped`]. A client that has not identified itself by then
+/// is told nothing.
+///
+/// # Cancellation
+///
+/// Dropping the future drops the stream.
+pub async fn accept_until<S, A>(
+    stream: S,
+    config: Arc<ServerConfig>,
+    mut authenticator: A,
+    stop: impl Future<Output = (u32, &'static str)> + Send,
+) -> Result<Accepted<A>, HandshakeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Authenticator,
+{
+    let mut stop = pin!(stop);
     let side = Side::Server { host_keys: config.host_keys.clone() };
-    let (mut link, client_id) = Link::identify(Box::new(stream), &config.software, side).await?;
+    let (mut link, client_id) = tokio::select! {
+        identified = Link::identify(Box::new(stream), &config.software, side) => identified?,
+        _ = &mut stop => return Err(HandshakeError::Stopped),
+    };
+    let user = tokio::select! {
+        entered = enter(&mut link, &mut authenticator, config.max_auth_tries) => entered?,
+        (reason, text) = &mut stop => {
+            link.disconnect(reason, text).await;
+            return Err(HandshakeError::Stopped);
+        }
+    };
+    let (connection, incoming, driver) = establish(link, config.connection.clone());
+    Ok(Accepted { connection, incoming, driver, authenticator, user, client_id })
+}
+
+/// Key exchange and authentication; answers who the client wants to be.
+async fn enter(
+    link: &mut Link,
+    authenticator: &mut impl Authenticator,
+    max_tries: u32,
+) -> Result<Vec<u8>, HandshakeError> {
     link.secure().await?;
-    offer_service(&mut link).await?;
-    let user = authenticate(&mut link, &mut authenticator, config.max_auth_tries).await?;
+    offer_service(link).await?;
+    let user = authenticate(link, authenticator, max_tries).await?;
     link.send(vec![number::USERAUTH_SUCCESS]);
     // A key exchange of the client would hold it back.
     link.secure().await?;
     link.flush().await?;
-    let (connection, incoming, driver) = establish(link, config.connection.clone());
-    Ok(Accepted { connection, incoming, driver, authenticator, user, client_id })
+    Ok(user)
 }
 
 /// Waits until the client asks to be authenticated.

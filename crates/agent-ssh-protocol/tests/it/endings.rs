@@ -1,11 +1,16 @@
 //! How a connection ends, seen from both sides.
 
+use std::future::pending;
 use std::time::Duration;
 
-use agent_ssh_protocol::{ConnectionConfig, Ended, OpenError};
+use agent_ssh_protocol::{
+    Authenticator, ConnectionConfig, Ended, HandshakeError, Offer, OpenError, accept_until, connect,
+};
+use tokio::io::duplex;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use crate::support::{Pair, soon};
+use crate::support::{Pair, client_config, server_config, soon};
 
 const BY_APPLICATION: u32 = 11;
 
@@ -40,6 +45,46 @@ async fn a_session_after_the_last_one_is_refused() {
     let refused = soon(pair.client.connection.open("session", b"")).await.err();
     assert!(matches!(refused, Some(OpenError::Refused { reason: 1, .. })), "{refused:?}");
     assert!(pair.server.connection.has_no_more_sessions());
+}
+
+/// Never decides, and says when it was asked.
+struct Undecided(Option<oneshot::Sender<()>>);
+
+impl Authenticator for Undecided {
+    async fn none(&mut self, _: &[u8]) -> bool {
+        self.0.take().map(|asked| asked.send(()));
+        pending().await
+    }
+
+    async fn public_key(&mut self, _: Offer<'_>) -> bool {
+        pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_tells_a_client_that_is_not_yet_in() {
+    let (near, far) = duplex(1 << 16);
+    let (asked, is_asked) = oneshot::channel();
+    let stop = async {
+        is_asked.await.unwrap();
+        (BY_APPLICATION, "enough")
+    };
+    let server = server_config(ConnectionConfig::default());
+    let client = client_config(ConnectionConfig::default());
+    let (accepted, connected) = soon(async {
+        tokio::join!(
+            accept_until(far, server, Undecided(Some(asked)), stop),
+            connect(near, client, |_| true),
+        )
+    })
+    .await;
+    assert!(matches!(accepted.err(), Some(HandshakeError::Stopped)));
+    match connected.err() {
+        Some(HandshakeError::Disconnected { reason: BY_APPLICATION, text }) => {
+            assert_eq!(text, "enough");
+        }
+        other => panic!("a disconnect, not {other:?}"),
+    }
 }
 
 /// A connection whose server asks for a sign of life after a second of silence.
