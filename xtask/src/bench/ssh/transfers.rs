@@ -1,7 +1,6 @@
 //! How fast bytes go: through sessions, forwarded ports, and SFTP.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -108,12 +107,20 @@ pub(super) fn forwarded(pair: &Pair) -> Result<Vec<Figure>> {
 }
 
 /// Megabytes a second of iperf3 through a forwarded port.
+///
+/// The server of iperf3 refuses a client while it ends with the one before.
 fn stream(port: u16) -> Result<f64> {
-    let mut command = shell::command("iperf3");
-    command.args(["-c", "127.0.0.1", "-p", &port.to_string(), "-t", STREAM_SECONDS, "-J"]);
-    let report: Value = serde_json::from_str(&shell::output(&mut command)?)?;
+    let mut report = Value::Null;
+    let is_there = shell::wait_until(Duration::from_secs(20), || {
+        let mut command = shell::command("iperf3");
+        command.args(["-c", "127.0.0.1", "-p", &port.to_string(), "-t", STREAM_SECONDS, "-J"]);
+        let text = command.output().map(|output| output.stdout).unwrap_or_default();
+        report = serde_json::from_slice(&text).unwrap_or_default();
+        report["end"]["sum_received"]["bits_per_second"].is_f64()
+    });
+    ensure!(is_there, "iperf3 does not say how fast: {}", report["error"]);
     let bits = report["end"]["sum_received"]["bits_per_second"].as_f64();
-    Ok(bits.context("iperf3 says how fast")? / 8e6)
+    Ok(bits.context("a rate is a number")? / 8e6)
 }
 
 fn median(mut rates: Vec<f64>) -> f64 {
@@ -127,9 +134,17 @@ pub(super) fn forward(server: &Server, port: u16) -> Result<(shell::Owned, u16)>
     let mapping = format!("127.0.0.1:{local}:127.0.0.1:{port}");
     let mut command = server.ssh(&["-N", "-o", "ExitOnForwardFailure=yes", "-L", &mapping]);
     let client = shell::spawn(&mut command)?;
-    let connects = || TcpStream::connect((Ipv4Addr::LOCALHOST, local)).is_ok();
-    ensure!(shell::wait_until(Duration::from_secs(10), connects), "nothing is forwarded");
+    let is_ready = || listens(local);
+    ensure!(shell::wait_until(Duration::from_secs(10), is_ready), "nothing is forwarded");
     Ok((client, local))
+}
+
+/// Tells whether somebody listens on a port, without connecting (`/proc/net/tcp`, proc(5)).
+///
+/// iperf3 takes whoever connects for its client.
+fn listens(port: u16) -> bool {
+    let line = format!(":{port:04X} 00000000:0000 0A");
+    std::fs::read_to_string("/proc/net/tcp").is_ok_and(|sockets| sockets.contains(&line))
 }
 
 /// One large file and many small ones, there and back.
