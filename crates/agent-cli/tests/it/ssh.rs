@@ -52,6 +52,21 @@ async fn an_interrupt_ends_the_wait_for_a_connection() {
 }
 
 #[tokio::test]
+async fn options_may_be_given_again_as_with_other_clients() {
+    let agent = MockAgent::new();
+    agent.on_dial(|_| Err(refusal("dial", ErrorCode::PermissionDenied, "no")));
+    for line in [
+        "ssh -tt work ls",
+        "ssh -A -A -X -X work ls",
+        "ssh -T -T -N -N work",
+        "ssh -t -T -t work",
+        "ssh -A --identity-agent /a --identity-agent /b work",
+    ] {
+        assert_eq!(type_line(&agent, line).await.failed(255), "agentctl: dial: no\n", "{line}");
+    }
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused_before_anything_is_asked() {
     let agent = MockAgent::new();
     for line in [

@@ -47,7 +47,8 @@ Examples:
 
 /// Arguments of `ssh`.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(after_help = EXAMPLES)]
+// As with OpenSSH, `-tt` is `-t`, and the last of several values counts.
+#[command(after_help = EXAMPLES, args_override_self = true)]
 pub struct SshArgs {
     /// The same as --target
     #[arg(value_name = "TARGET", conflicts_with = "target")]
