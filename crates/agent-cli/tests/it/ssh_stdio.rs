@@ -127,6 +127,25 @@ async fn an_agent_that_answers_no_ping_for_a_minute_is_lost() {
     dialed.recv().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_ping_that_fails_after_a_long_pause_is_no_minute_of_failures() {
+    let dir = tempfile::tempdir().unwrap();
+    let ((agent, mut dialed), (_client, stdin)) = (agent(), duplex(1024));
+    let pings = std::sync::atomic::AtomicU32::new(0);
+    agent.on_ping(move |_| match pings.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0 | 2 => Ok(Pong::new(Duration::ZERO, PingPath::Local)),
+        _ => Err(refusal("get_lifecycle", ErrorCode::Unavailable, "no")),
+    });
+    let directory = dir.path().to_str().unwrap();
+    let options = ["--network-info-interval", "2m", "--network-info-dir", directory];
+    let words = [&["ssh", "--stdio", "work"], &options[..]].concat();
+    let begin = Instant::now();
+    let ran = type_with(&agent, &words, |io| io.stdin = Some(Box::new(stdin))).await;
+    assert!(ran.failed(255).contains("no ping came back for a minute"));
+    assert_eq!(begin.elapsed(), Duration::from_secs(4 * 120), "the second one in a row");
+    dialed.recv().await.unwrap();
+}
+
 #[tokio::test]
 async fn everything_goes_through_byte_by_byte() {
     let sent: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0] & 0x7f).collect();

@@ -68,22 +68,23 @@ impl NetworkInfo {
     /// Pings and writes, at once and again and again; ends when either fails for good.
     pub(super) async fn keep(&self, conn: &dyn AgentConn, traffic: &Traffic) -> Error {
         let mut last = (Instant::now(), 0, 0);
-        let mut answered = Instant::now();
+        let mut failing = None;
         loop {
             let begin = Instant::now();
             match conn.ping().await {
                 Ok(pong) => {
-                    answered = Instant::now();
+                    failing = None;
                     if let Err(error) = self.write(&content(&pong, traffic, &mut last)) {
                         return Error::local("write", &self.path)(error);
                     }
                 }
-                Err(error) if answered.elapsed() >= PATIENCE => {
-                    let message =
-                        format!("connection lost: no ping came back for a minute: {error}");
-                    return Error::Refused { operation: "ssh", message };
+                Err(error) => {
+                    if failing.get_or_insert(begin).elapsed() >= PATIENCE {
+                        let message =
+                            format!("connection lost: no ping came back for a minute: {error}");
+                        return Error::Refused { operation: "ssh", message };
+                    }
                 }
-                Err(_) => {}
             }
             sleep_until(begin + self.interval).await;
         }
