@@ -32,6 +32,10 @@ pub(crate) mod terminal;
 pub(crate) mod tree;
 pub(crate) mod write;
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::{Connection, Error, GlobalArgs, args::AgentCommand, columns, copy, output::Output};
 
 /// Runs one command.
@@ -91,6 +95,20 @@ fn columns_of<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+/// Gives up on an agent that does not answer: it may be stopped, or nothing but its socket is left.
+///
+/// # Errors
+///
+/// [`agent_sdk::Error::Timeout`] when the work takes longer than the limit.
+async fn within<T>(
+    limit: Duration,
+    operation: &'static str,
+    work: impl Future<Output = Result<T, agent_sdk::Error>>,
+) -> Result<T, agent_sdk::Error> {
+    let timed_out = Err(agent_sdk::Error::Timeout { operation, after: limit });
+    timeout(limit, work).await.unwrap_or(timed_out)
+}
+
 /// Does the same with each of several things: one that fails is reported and the others go on.
 ///
 /// # Errors
@@ -137,5 +155,20 @@ fn ends_the_conversation(error: &agent_sdk::Error) -> bool {
             matches!(code, ErrorCode::Unauthenticated | ErrorCode::Unavailable)
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_sdk::{AgentClient, Config};
+    use tokio::net::UnixListener;
+
+    /// An agent that takes connections and never answers, as long as the other two values live.
+    pub(super) fn silent_agent() -> (AgentClient, UnixListener, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let target = format!("unix:{}", path.display()).parse().unwrap();
+        (AgentClient::connect(target, Config::default()).unwrap(), listener, dir)
     }
 }

@@ -6,9 +6,13 @@ use std::{io, time::Duration};
 use agent_sdk::Error as SdkError;
 
 use super::log::Log;
+use crate::commands::within;
 
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long an attempt may take, of which an agent that answers needs a few seconds.
+const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// How often the agent is tried in all.
 const ATTEMPTS: u32 = 10;
@@ -24,7 +28,7 @@ pub(super) async fn reach<T>(
 ) -> Result<T, SdkError> {
     let mut attempts = 1;
     loop {
-        match attempt().await {
+        match within(ATTEMPT, "ssh", attempt()).await {
             Ok(reached) => {
                 log.line(format_args!("connected at attempt {attempts}"));
                 return Ok(reached);
@@ -100,6 +104,15 @@ mod tests {
             if tried < 3 { Err(api(ErrorCode::Unavailable)) } else { Ok(tried) }
         };
         assert_eq!(reach(attempt, &Log::none()).await.unwrap(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_that_never_answers_is_given_up_at_once() {
+        let begin = Instant::now();
+        let attempt = async || std::future::pending::<Result<(), _>>().await;
+        let error = reach(attempt, &Log::none()).await.unwrap_err();
+        assert_eq!(error.to_string(), "ssh: no answer within 60s");
+        assert_eq!(begin.elapsed(), ATTEMPT);
     }
 
     #[tokio::test]

@@ -33,14 +33,21 @@ use super::{
     restore::Screens,
 };
 use crate::{
-    Error, LocalSignal, Terminal, body::take_stdin, commands::feed, io::Input, output::Output,
-    signals::ending, terminal::RawMode,
+    Error, LocalSignal, Terminal,
+    body::take_stdin,
+    commands::{feed, within},
+    io::Input,
+    output::Output,
+    signals::ending,
+    terminal::RawMode,
 };
 
 /// Typed bytes that wait for the agent; then the keyboard is not read.
 const MAX_TYPED: usize = 1024 * 1024;
 /// Most of them in one message, which is then below 4 MiB however it is escaped.
 const MAX_PIECE: usize = 256 * 1024;
+/// How long an attempt to make a lost connection anew may take.
+const ATTEMPT: Duration = Duration::from_secs(30);
 /// How long the terminal here may take for its reset.
 const RESET: Duration = Duration::from_secs(1);
 /// Ends the input of a program on a terminal.
@@ -187,7 +194,7 @@ impl Session<'_> {
             out.note("connection lost, reconnecting");
         }
         while is_transient(&error) && begin.elapsed() < give_up_after {
-            error = match self.attempt().await {
+            error = match within(ATTEMPT, "open_terminal", self.attempt()).await {
                 Ok(Some(terminal)) => return Ok(terminal),
                 Ok(None) => {
                     let message = format!("terminal {} is gone", self.id);
@@ -323,5 +330,27 @@ fn is_transient(error: &SdkError) -> bool {
             matches!(code, ErrorCode::Unavailable | ErrorCode::ResourceExhausted)
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Io, commands::tests::silent_agent, palette::Palette};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_that_never_answers_is_tried_for_five_minutes() {
+        let (agent, _listener, _dir) = silent_agent();
+        let (id, request) =
+            (TerminalId::from_uuid(uuid::Uuid::nil()), OpenTerminalRequest::default());
+        let session = Session { id, request, conn: &agent, screen: None, sender: Mutex::new(None) };
+        let mut io = Io::new(tokio::io::sink(), std::io::sink());
+        let mut out =
+            Output { io: &mut io, json: false, quiet: true, palette: Palette::new(false) };
+        let begin = Instant::now();
+        let lost = SdkError::Closed { code: None, reason: String::new() };
+        let error = session.reopen(lost, &mut out).await.unwrap_err();
+        assert_eq!(error.to_string(), "open_terminal: no answer within 30s");
+        assert!((300..=340).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
     }
 }
