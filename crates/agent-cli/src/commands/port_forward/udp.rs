@@ -17,6 +17,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::complaints::Complaints;
 
@@ -32,10 +33,11 @@ const BUFFER: usize = 64 * 1024;
 /// reason: the next attempt would fail at once, and the socket stays ready meanwhile.
 const RECEIVE_PAUSE: Duration = Duration::from_millis(100);
 
-/// A sender at this end.
+/// A sender at this end. Its session ends with this value, whatever it waits for.
 struct Sender {
     datagrams: mpsc::Sender<Bytes>,
     last: Arc<Clock>,
+    _session: DropGuard,
 }
 
 /// When a datagram of a sender, or for it, came last.
@@ -85,8 +87,10 @@ pub(super) async fn forward(
         let (tx, datagrams) = mpsc::channel(QUEUED);
         let _ = tx.try_send(datagram);
         let last = Clock::new();
-        senders.insert((at, from), Sender { datagrams: tx, last: Arc::clone(&last) });
-        let session = Session { socket: Arc::clone(&sockets[at]), from, datagrams, last };
+        let (forgotten, socket) = (CancellationToken::new(), Arc::clone(&sockets[at]));
+        let _session = forgotten.clone().drop_guard();
+        senders.insert((at, from), Sender { datagrams: tx, last: Arc::clone(&last), _session });
+        let session = Session { socket, from, datagrams, last, forgotten };
         let (conn, complaints) = (Arc::clone(&conn), Arc::clone(&complaints));
         sessions.spawn(async move {
             if let Err(error) = session.run(remote, &*conn).await {
@@ -146,11 +150,21 @@ struct Session {
     from: SocketAddr,
     datagrams: mpsc::Receiver<Bytes>,
     last: Arc<Clock>,
+    forgotten: CancellationToken,
 }
 
 impl Session {
     /// Runs until the sender is silent, is forgotten, or the agent ends it.
-    async fn run(mut self, remote: u16, conn: &dyn AgentConn) -> Result<(), SdkError> {
+    async fn run(self, remote: u16, conn: &dyn AgentConn) -> Result<(), SdkError> {
+        let (last, forgotten) = (Arc::clone(&self.last), self.forgotten.clone());
+        tokio::select! {
+            ended = self.carry(remote, conn) => ended,
+            () = silence(&last) => Ok(()),
+            () = forgotten.cancelled() => Ok(()),
+        }
+    }
+
+    async fn carry(mut self, remote: u16, conn: &dyn AgentConn) -> Result<(), SdkError> {
         let far: DatagramSocket = conn.dial_udp(remote).await?;
         let (mut to, mut from) = far.into_split();
         let there = async {
@@ -170,7 +184,6 @@ impl Session {
         tokio::select! {
             ended = there => ended,
             ended = back => ended,
-            () = silence(&self.last) => Ok(()),
         }
     }
 }
@@ -190,8 +203,10 @@ mod tests {
     use std::pin::pin;
 
     use futures_util::poll;
+    use tokio::time::timeout;
 
     use super::*;
+    use crate::commands::tests::silent_agent;
 
     fn address(port: usize) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()))
@@ -203,7 +218,9 @@ mod tests {
         for port in 0..MAX_SENDERS {
             let (datagrams, inbox) = mpsc::channel(1);
             inboxes.push(inbox);
-            senders.insert((0, address(port)), Sender { datagrams, last: Clock::new() });
+            let _session = CancellationToken::new().drop_guard();
+            let sender = Sender { datagrams, last: Clock::new(), _session };
+            senders.insert((0, address(port)), sender);
             tokio::time::advance(Duration::from_millis(1)).await;
         }
         assert!(offer(&senders, (0, address(0)), Bytes::new()).is_none());
@@ -215,6 +232,32 @@ mod tests {
         assert!(offer(&senders, (0, address(20)), Bytes::new()).is_some(), "it has ended");
         make_room(&mut senders);
         assert_eq!(senders.len(), MAX_SENDERS - 1, "there is room");
+    }
+
+    /// A session, and its sender, that has sent a datagram.
+    async fn session() -> (Session, Sender) {
+        let (last, forgotten) = (Clock::new(), CancellationToken::new());
+        let (tx, datagrams) = mpsc::channel(1);
+        tx.try_send(Bytes::from_static(&[0])).unwrap();
+        let _session = forgotten.clone().drop_guard();
+        let sender = Sender { datagrams: tx, last: Arc::clone(&last), _session };
+        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        (Session { socket, from: address(9), datagrams, last, forgotten }, sender)
+    }
+
+    #[tokio::test]
+    async fn a_session_does_not_wait_for_an_agent_that_never_answers() {
+        let (agent, _listener, _dir) = silent_agent();
+        let (forgotten, sender) = session().await;
+        let mut run = pin!(forgotten.run(9, &agent));
+        assert!(poll!(run.as_mut()).is_pending());
+        drop(sender);
+        timeout(Duration::from_secs(20), run).await.unwrap().unwrap();
+        let (silent, _sender) = session().await;
+        tokio::time::pause();
+        let begin = Instant::now();
+        silent.run(9, &agent).await.unwrap();
+        assert!(begin.elapsed() <= IDLE + Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]
