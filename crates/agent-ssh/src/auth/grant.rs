@@ -83,6 +83,11 @@ impl Grant {
         }
     }
 
+    /// Tells whether anything is kept from this login that others may.
+    pub(crate) fn is_limited(&self) -> bool {
+        *self != Self { identity: self.identity.clone(), ..Self::everything() }
+    }
+
     /// Tells whether `direct-tcpip` to this target is granted.
     ///
     /// Hosts are compared as text, without a look-up; only `*` alone stands for others.
@@ -109,6 +114,24 @@ mod tests {
     fn grant(options: &str) -> Grant {
         let options = KeyOptions::parse(options.as_bytes()).expect("options");
         Grant::from_options(&options, None)
+    }
+
+    #[test]
+    fn a_login_is_limited_when_anything_is_kept_from_it() {
+        for (options, expected) in [
+            ("", false),
+            ("from=\"*\"", false),
+            ("command=\"date\"", true),
+            ("permitopen=\"db:5432\"", true),
+            ("permitlisten=\"8080\"", true),
+            ("restrict,port-forwarding", true),
+            ("no-pty", true),
+            ("no-agent-forwarding", true),
+            ("no-X11-forwarding", true),
+            ("restrict,pty,port-forwarding,agent-forwarding,X11-forwarding", false),
+        ] {
+            assert_eq!(grant(options).is_limited(), expected, "{options}");
+        }
     }
 
     #[test]

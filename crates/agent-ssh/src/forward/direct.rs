@@ -40,7 +40,8 @@ impl Target {
         Ok(Self::Tcp { host, port })
     }
 
-    /// Paths are not limited by a key's `permitopen`, as in OpenSSH.
+    /// Paths are not limited by a key's `permitopen`, as in OpenSSH; who listens there is asked
+    /// once it is known, by [`serve`].
     pub(super) fn is_permitted(&self, grant: &Grant) -> bool {
         match self {
             Self::Tcp { host, port } => grant.permits_open(host.as_bytes(), (*port).into()),
@@ -60,7 +61,10 @@ impl fmt::Display for Target {
 }
 
 /// Dials, answers, and carries bytes until both sides are closed.
-pub(super) async fn serve(open: Open, target: Target) {
+///
+/// A login that is limited reaches no Unix socket of agentd's own: behind those, whoever runs as
+/// agentd's user has full power, and agentd itself would be taken for that.
+pub(super) async fn serve(open: Open, target: Target, grant: &Grant) {
     let until = Instant::now() + CONNECT;
     match &target {
         Target::Tcp { host, port } => match dial(host, *port, until).await {
@@ -68,11 +72,22 @@ pub(super) async fn serve(open: Open, target: Target) {
             Err(error) => refuse(open, &target, &error),
         },
         Target::Unix(path) => match timeout_at(until, UnixStream::connect(path)).await {
+            Ok(Ok(socket)) if grant.is_limited() && is_own(&socket) => {
+                let text = format!("the key does not permit forwarding to {target}");
+                open.refuse(OpenFailure::AdministrativelyProhibited, &text);
+            }
             Ok(Ok(socket)) => pump(socket, open.accept()).await,
             Ok(Err(error)) => refuse(open, &target, &error),
             Err(_) => refuse(open, &target, &timed_out()),
         },
     }
+}
+
+/// Tells whether this process listens at the other end. The kernel noted who that is when the
+/// listening began, so no exchange of paths deceives it; what cannot be known counts as own.
+fn is_own(socket: &UnixStream) -> bool {
+    let listener = socket.peer_cred().ok().and_then(|peer| peer.pid());
+    listener.is_none_or(|pid| u32::try_from(pid) == Ok(std::process::id()))
 }
 
 fn refuse(open: Open, target: &Target, error: &io::Error) {

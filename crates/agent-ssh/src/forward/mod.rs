@@ -95,8 +95,9 @@ impl Forwards {
             let text = format!("the key does not permit forwarding to {target}");
             return open.refuse(OpenFailure::AdministrativelyProhibited, &text);
         }
+        let grant = Arc::clone(&self.context.grant);
         self.scope.spawn(async move {
-            direct::serve(open, target).await;
+            direct::serve(open, target, &grant).await;
             drop(place);
         });
     }

@@ -184,6 +184,65 @@ async fn a_path_is_dialed_or_named_with_the_cause() {
 }
 
 #[tokio::test]
+async fn a_limited_key_reaches_no_unix_socket_of_this_process() {
+    let home = directory();
+    let (path, link) = (home.path().join("socket"), home.path().join("link"));
+    let _listener = UnixListener::bind(&path).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let foreign = foreign_listener(&home.path().join("foreign"));
+    let permit = HostPort { host: b"*".to_vec(), port: None };
+    for grant in [
+        Grant { forced: Some(b"date".to_vec()), ..Grant::everything() },
+        Grant { permit_open: Some(vec![permit]), ..Grant::everything() },
+        Grant { pty: false, ..Grant::everything() },
+    ] {
+        let world = World::with(Setup { grant, ..Setup::default() }).await;
+        let open = |path: &std::path::Path| {
+            let payload = direct_path(path);
+            let client = world.client.clone();
+            async move { soon(client.open("direct-streamlocal@openssh.com", &payload)).await }
+        };
+        for own in [&path, &link] {
+            assert_eq!(refusal(open(own).await).0, PROHIBITED);
+        }
+        assert!(open(&foreign.path).await.is_ok(), "others may be reached");
+        world.shut_down().await;
+    }
+}
+
+/// A socket that another process listens at.
+struct Foreign {
+    path: std::path::PathBuf,
+    process: std::process::Child,
+}
+
+fn foreign_listener(path: &std::path::Path) -> Foreign {
+    const LISTEN: &str = "import socket, sys\n\
+        listener = socket.socket(socket.AF_UNIX)\n\
+        listener.bind(sys.argv[1])\n\
+        listener.listen(16)\n\
+        print('listening', flush=True)\n\
+        sys.stdin.read()";
+    #[expect(clippy::disallowed_methods, reason = "a listener that is not this process")]
+    let mut command = std::process::Command::new("python3");
+    command.args(["-c", LISTEN]).arg(path);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut said = String::new();
+    let output = process.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut said).unwrap();
+    assert_eq!(said, "listening\n");
+    Foreign { path: path.to_owned(), process }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test]
 async fn a_switch_or_a_key_without_forwarding_prohibits_even_what_is_malformed() {
     let restricted = Grant { port_forwarding: false, ..Grant::everything() };
     for setup in [
