@@ -31,6 +31,7 @@ use crate::{
     connection::{self, Arrival},
     forward::StreamlocalRegistry,
     host_keys,
+    sftp::Workers,
     statistics::Counters,
     x11::Displays,
 };
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) streamlocals: StreamlocalRegistry,
     pub(crate) displays: Displays,
     pub(crate) links: Links,
+    pub(crate) sftp_workers: Workers,
     /// What open sessions run.
     pub(crate) trees: Mutex<HashMap<Uuid, Tree>>,
     /// Nothing new, and what is open closes.
@@ -96,6 +98,7 @@ impl Ssh {
             streamlocals: StreamlocalRegistry::default(),
             displays: Displays::default(),
             links: Links::default(),
+            sftp_workers: Workers::default(),
             trees: Mutex::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

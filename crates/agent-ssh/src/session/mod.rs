@@ -194,10 +194,11 @@ impl Session {
         let server = &self.context.server;
         let workspace = Arc::clone(&server.workspace);
         let places = move || (workspace.working_directory(), workspace.home().to_owned());
-        let places = tokio::task::spawn_blocking(places).await;
-        let (start, home) = places.map_err(|_| Failure::Stopping)?;
+        let workers = &server.sftp_workers;
+        let (start, home) = workers.run(places).await.map_err(|_| Failure::Stopping)?;
         server.counters.sftp_started();
-        let served = sftp::serve(input, self.output.clone(), sftp::Config { start, home }).await;
+        let config = sftp::Config { start, home };
+        let served = sftp::serve(input, self.output.clone(), config, workers).await;
         served.map_err(|error| {
             server.counters.sftp_failed();
             Failure::Sftp(error)

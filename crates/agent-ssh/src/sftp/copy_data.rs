@@ -13,53 +13,72 @@ use super::write::write_all;
 /// Bytes copied in one step.
 const STEP_BYTES: u64 = 65_536;
 
-/// What is copied: from where, how much (0: to the end), and to where.
+/// What is still to be copied.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Range {
-    pub(super) offset: u64,
-    pub(super) length: u64,
+pub(super) struct Copy {
+    offset: u64,
     /// `None`: the system appends.
-    pub(super) at: Option<u64>,
+    at: Option<u64>,
+    missing: u64,
+    is_to_the_end: bool,
 }
 
-/// Copies a range; a file opened to append gets it at its end.
-///
-/// When the source ends early, what there was has been copied. As with OpenSSH that is an error
-/// only if a whole step or more is missing.
-///
-/// # Errors
-///
-/// Failure when both are the same file, which could overlap; the end of the source; those of
-/// reading and writing. Failure as well when `stop` is set, at the next step.
-pub(super) fn copy_data(
-    from: BorrowedFd<'_>,
-    to: BorrowedFd<'_>,
-    range: Range,
-    stop: &AtomicBool,
-) -> Result<(), Status> {
-    let (source, target) = (fstat(from)?, fstat(to)?);
-    if (source.st_dev, source.st_ino) == (target.st_dev, target.st_ino) {
-        return Err(Code::Failure.into());
+/// How far a copy got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    Done,
+    /// Others have their turn, or nobody waits for the rest.
+    Paused,
+}
+
+impl Copy {
+    /// From where, how much (0: to the end), and to where; `None` has the system append.
+    pub(super) fn new(offset: u64, length: u64, at: Option<u64>) -> Self {
+        let is_to_the_end = length == 0;
+        let missing = if is_to_the_end { u64::MAX } else { length };
+        Self { offset, at, missing, is_to_the_end }
     }
-    let mut buffer = vec![0; STEP_BYTES as usize];
-    let Range { mut offset, mut at, length } = range;
-    let mut missing = if length == 0 { u64::MAX } else { length };
-    while missing > 0 {
-        if stop.load(Ordering::Relaxed) {
+
+    /// Copies until all is done, `quota` bytes have been copied, which it takes off, or `stop` is
+    /// set.
+    ///
+    /// When the source ends early, what there was has been copied. As with OpenSSH that is an
+    /// error only if a whole step or more is missing.
+    ///
+    /// # Errors
+    ///
+    /// Failure when both are the same file, which could overlap; the end of the source; those of
+    /// reading and writing.
+    pub(super) fn go_on(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        quota: &mut u64,
+        stop: &AtomicBool,
+    ) -> Result<Progress, Status> {
+        let (source, target) = (fstat(from)?, fstat(to)?);
+        if (source.st_dev, source.st_ino) == (target.st_dev, target.st_ino) {
             return Err(Code::Failure.into());
         }
-        let step = missing.min(STEP_BYTES);
-        missing -= step;
-        let count = read_full(from, &mut buffer[..step as usize], offset)?;
-        if count == 0 {
-            let is_end = length == 0 || missing == 0;
-            return if is_end { Ok(()) } else { Err(Code::EndOfFile.into()) };
+        let mut buffer = vec![0; STEP_BYTES as usize];
+        while self.missing > 0 {
+            if *quota == 0 || stop.load(Ordering::Relaxed) {
+                return Ok(Progress::Paused);
+            }
+            let step = self.missing.min(STEP_BYTES);
+            self.missing -= step;
+            let count = read_full(from, &mut buffer[..step as usize], self.offset)?;
+            if count == 0 {
+                let is_end = self.is_to_the_end || self.missing == 0;
+                return if is_end { Ok(Progress::Done) } else { Err(Code::EndOfFile.into()) };
+            }
+            write_all(to, &mut [IoSlice::new(&buffer[..count])], self.at)?;
+            *quota = quota.saturating_sub(step);
+            self.offset += count as u64;
+            self.at = self.at.map(|at| at.saturating_add(count as u64));
         }
-        write_all(to, &mut [IoSlice::new(&buffer[..count])], at)?;
-        offset += count as u64;
-        at = at.map(|at| at.saturating_add(count as u64));
+        Ok(Progress::Done)
     }
-    Ok(())
 }
 
 fn read_full(file: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {

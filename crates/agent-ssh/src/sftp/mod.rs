@@ -28,6 +28,7 @@ mod server;
 mod status;
 #[cfg(test)]
 mod tests;
+mod workers;
 mod write;
 
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ use std::path::PathBuf;
 use agent_ssh_protocol::wire::Malformed;
 
 pub(crate) use channel::{Gone, Sink, Source};
+pub(crate) use workers::Workers;
 
 /// Where the names of a session begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +72,7 @@ pub(crate) enum Error {
 /// Requests are answered in the order of their arrival. All complete requests before an end or an
 /// error are answered first; a packet cut off by the end is dropped. When it returns the last
 /// reply is with `output` and every handle is closed. Never more than 8 MiB of requests are in
-/// work; beyond that nothing is taken from `input`.
+/// work; beyond that nothing is taken from `input`. All of it is done by `workers`, in turns.
 ///
 /// # Errors
 ///
@@ -84,6 +86,7 @@ pub(crate) async fn serve(
     input: impl Source,
     output: impl Sink,
     config: Config,
+    workers: &Workers,
 ) -> Result<(), Error> {
-    pipeline::run(input, output, config).await
+    pipeline::run(input, output, config, workers).await
 }

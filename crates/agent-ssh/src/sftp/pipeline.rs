@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::framing::Framing;
 use super::reply::{Blocks, MAX_DATA_BYTES};
 use super::request::{Message, Request};
 use super::server::Server;
-use super::{Config, Error, Gone, Sink, Source};
+use super::{Config, Error, Gone, Sink, Source, Workers};
 
 /// Most bytes of requests in work, each counted with its reply.
 const MAX_WORK_BYTES: usize = 8 * 1024 * 1024;
@@ -50,7 +49,12 @@ impl Drop for StopOnDrop {
     }
 }
 
-pub(super) async fn run(source: impl Source, sink: impl Sink, config: Config) -> Result<(), Error> {
+pub(super) async fn run(
+    source: impl Source,
+    sink: impl Sink,
+    config: Config,
+    workers: &Workers,
+) -> Result<(), Error> {
     let stop = StopOnDrop(Arc::default());
     let blocks = Blocks::default();
     // One batch is gathered, one carried out, one sent, and one waits in between.
@@ -67,7 +71,7 @@ pub(super) async fn run(source: impl Source, sink: impl Sink, config: Config) ->
     };
     let (received, worked, ()) = tokio::join!(
         receiver.run(&blocks),
-        carry_out(server, work, to_send),
+        carry_out(server, workers, work, to_send),
         send(sink, replied, &stop.0),
     );
     received.and(worked)
@@ -75,23 +79,31 @@ pub(super) async fn run(source: impl Source, sink: impl Sink, config: Config) ->
 
 async fn carry_out(
     mut server: Server,
+    workers: &Workers,
     mut work: mpsc::Receiver<Batch>,
     to_send: mpsc::Sender<Replied>,
 ) -> Result<(), Error> {
     while let Some(Batch { messages, share, .. }) = work.recv().await {
-        let replies;
-        (server, replies) = spawn_blocking(move || {
-            let replies = server.run(messages);
-            (server, replies)
-        })
-        .await
-        .map_err(Error::Panicked)?;
+        server.add(messages);
+        loop {
+            let is_all;
+            (server, is_all) = workers
+                .run(move || {
+                    let is_all = server.turn();
+                    (server, is_all)
+                })
+                .await?;
+            if is_all {
+                break;
+            }
+        }
+        let replies = server.replies();
         if to_send.send(Replied { replies, share }).await.is_err() {
             break;
         }
     }
     // Closing files may wait for the disk.
-    spawn_blocking(move || drop(server)).await.map_err(Error::Panicked)
+    workers.run(move || drop(server)).await
 }
 
 async fn send(sink: impl Sink, mut replied: mpsc::Receiver<Replied>, stop: &AtomicBool) {

@@ -1,5 +1,6 @@
 //! Carrying out requests: all of it may wait for the disk, so it runs on the pool for that.
 
+use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use rustix::io::{Errno, pread, retry_on_intr};
 
 use super::attributes::Attributes;
 use super::change::{self, Target};
-use super::copy_data::{Range, copy_data};
+use super::copy_data::{Copy, Progress};
 use super::handles::{Handles, Opened};
 use super::listing::next_entries;
 use super::names::Names;
@@ -31,6 +32,9 @@ const EXCLUSIVE: u32 = 1 << 5;
 /// The newest version, and the first one whose statuses have a text.
 const VERSION: u32 = 3;
 
+/// What `copy-data` may copy before other sessions have their turn.
+const TURN_BYTES: u64 = 8 * 1024 * 1024;
+
 /// One session: what is open and what was learned.
 pub(super) struct Server {
     config: Config,
@@ -38,7 +42,17 @@ pub(super) struct Server {
     names: Names,
     replies: Replies,
     client_version: u32,
+    waiting: VecDeque<Message>,
+    copying: Option<Copying>,
     stop: Arc<AtomicBool>,
+}
+
+/// A request that may take more than one turn.
+struct Copying {
+    id: u32,
+    from: Handle,
+    to: Handle,
+    copy: Copy,
 }
 
 /// A reply other than the data of a read.
@@ -63,29 +77,67 @@ impl Server {
             names: Names::default(),
             replies: Replies::new(blocks),
             client_version: VERSION,
+            waiting: VecDeque::new(),
+            copying: None,
             stop,
         }
     }
 
-    /// Carries requests out, one after the other, and returns the replies in the same order.
-    pub(super) fn run(&mut self, messages: Vec<Message>) -> Vec<bytes::Bytes> {
-        for message in messages {
-            if self.stop.load(Ordering::Relaxed) {
-                break;
+    /// Takes requests that are to be carried out, one after the other.
+    pub(super) fn add(&mut self, messages: Vec<Message>) {
+        self.waiting.extend(messages);
+    }
+
+    /// Carries requests out until all are done, or as much was copied as fits into a turn; tells
+    /// whether it was all.
+    pub(super) fn turn(&mut self) -> bool {
+        let mut quota = TURN_BYTES;
+        while !self.stop.load(Ordering::Relaxed) {
+            if quota == 0 {
+                return false;
             }
-            match message {
-                Message::Init { version } => {
+            if let Some(copying) = self.copying.take() {
+                self.go_on(copying, &mut quota);
+                continue;
+            }
+            match self.waiting.pop_front() {
+                None => return true,
+                Some(Message::Init { version }) => {
                     self.client_version = version;
                     self.replies.version();
                 }
-                Message::Request { id, request } => self.reply(id, request),
+                Some(Message::Request { id, request }) => {
+                    if let Request::CopyData { from, offset, length, to, at } = request {
+                        let copy = Copy::new(offset, length, self.handles.place(to, at));
+                        self.copying = Some(Copying { id, from, to, copy });
+                    } else {
+                        let answer = self.answer(id, request);
+                        self.reply(id, answer);
+                    }
+                }
             }
         }
+        self.waiting.clear();
+        self.copying = None;
+        true
+    }
+
+    /// Returns the replies to what was carried out, in the order of the requests.
+    pub(super) fn replies(&mut self) -> Vec<bytes::Bytes> {
         self.replies.take()
     }
 
-    fn reply(&mut self, id: u32, request: Request) {
-        let answer = self.answer(id, request);
+    fn go_on(&mut self, mut copying: Copying, quota: &mut u64) {
+        let files = self.file(copying.from).and_then(|from| Ok((from, self.file(copying.to)?)));
+        let progress = files.and_then(|(from, to)| copying.copy.go_on(from, to, quota, &self.stop));
+        match progress {
+            Ok(Progress::Paused) => self.copying = Some(copying),
+            Ok(Progress::Done) => self.reply(copying.id, Ok(Answer::Done)),
+            Err(status) => self.reply(copying.id, Err(status)),
+        }
+    }
+
+    fn reply(&mut self, id: u32, answer: Result<Answer, Status>) {
         let replies = &mut self.replies;
         let with_text = self.client_version >= VERSION;
         match answer {
@@ -118,12 +170,6 @@ impl Server {
                 // As OpenSSH: here a handle that is none is no such file.
                 let file = self.handles.file(handle).ok_or(Code::NoSuchFile)?;
                 done(retry_on_intr(|| fs::fsync(file)))
-            }
-            Request::CopyData { from, offset, length, to, at } => {
-                let at = self.handles.place(to, at);
-                let (from, to) = (self.file(from)?, self.file(to)?);
-                copy_data(from, to, Range { offset, length, at }, &self.stop)?;
-                Ok(Answer::Done)
             }
             Request::Limits => Ok(Answer::Limits),
             Request::Unknown => Err(Code::Unsupported.into()),
