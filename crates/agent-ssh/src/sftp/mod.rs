@@ -19,6 +19,7 @@ mod framing;
 mod handles;
 mod listing;
 mod names;
+mod open;
 mod paths;
 mod pipeline;
 mod rename;

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{self, CWD, Dir, Mode, OFlags, Stat, StatVfs};
+use rustix::fs::{self, Dir, Mode, OFlags, Stat, StatVfs};
 use rustix::io::{Errno, pread, retry_on_intr};
 
 use super::attributes::Attributes;
@@ -14,6 +14,7 @@ use super::copy_data::{Copy, Progress};
 use super::handles::{Handles, Opened};
 use super::listing::next_entries;
 use super::names::Names;
+use super::open::open;
 use super::rename::rename_new;
 use super::reply::{Blocks, Replies};
 use super::request::{Data, Handle, Message, Request};
@@ -235,7 +236,7 @@ impl Server {
         let mode = Mode::from_raw_mode(attributes.mode.unwrap_or(0o666) & 0o7777);
         self.insert(|config| {
             let path = paths::path(config, name);
-            let file = retry_on_intr(|| fs::openat(CWD, &*path, flags, mode))?;
+            let file = open(&path, flags, mode)?;
             Ok(Opened::File { file, appends: is_set(APPEND) })
         })
     }
@@ -244,7 +245,7 @@ impl Server {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         self.insert(|config| {
             let path = paths::path(config, name);
-            let directory = retry_on_intr(|| fs::openat(CWD, &*path, flags, Mode::empty()))?;
+            let directory = open(&path, flags, Mode::empty())?;
             Ok(Opened::Directory(Dir::new(directory)?))
         })
     }

@@ -27,6 +27,9 @@ const HANDLE: u8 = 102;
 const NAME: u8 = 104;
 const READ: u32 = 1;
 const WRITE: u32 = 2;
+const CREATE: u32 = 8;
+const NO_SUCH_FILE: u32 = 2;
+const PERMISSION_DENIED: u32 = 3;
 
 fn config() -> Config {
     Config { start: "/".into(), home: "/".into() }
@@ -101,6 +104,110 @@ fn a_copy_without_end_ends_with_its_session() {
     assert!(!session.server.turn());
     session.stop.store(true, std::sync::atomic::Ordering::Relaxed);
     assert!(session.server.turn(), "nothing is left to do");
+}
+
+#[test]
+fn nothing_of_this_process_itself_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let (pipe, _writer) = std::io::pipe().unwrap();
+    let pipe = std::os::fd::AsRawFd::as_raw_fd(&pipe);
+    let own = std::process::id();
+    let thread = std::fs::read_link("/proc/thread-self").unwrap();
+    let thread = thread.file_name().unwrap().to_str().unwrap();
+    let link = directory.path().join("link");
+    std::os::unix::fs::symlink("/proc/self", &link).unwrap();
+    let mut session = Session::new();
+    for path in [
+        "/proc/self/environ".to_owned(),
+        "/proc/self/mem".to_owned(),
+        "/proc/self/maps".to_owned(),
+        "/proc/self/task/../environ".to_owned(),
+        "/proc/thread-self/environ".to_owned(),
+        format!("/proc/{own}/environ"),
+        format!("/proc/{thread}/environ"),
+        format!("/proc/self/fd/{pipe}"),
+        format!("/dev/fd/{pipe}"),
+        "/proc/self/cwd".to_owned(),
+        "/proc/self/root/etc/passwd".to_owned(),
+        "/proc/self/root/proc/self/environ".to_owned(),
+        format!("{}/environ", link.display()),
+        format!("{}/fd/{pipe}", link.display()),
+    ] {
+        assert_eq!(session.open(path.as_ref(), READ), Err(PERMISSION_DENIED), "{path}");
+    }
+    for path in ["/proc/self", "/proc/self/fd", "/proc/self/task"] {
+        let path = Bytes::from_static(path.as_bytes());
+        session.begin(Request::OpenDirectory { path });
+        assert!(session.server.turn());
+        assert_eq!(session.reply(), (STATUS, PERMISSION_DENIED));
+    }
+}
+
+#[test]
+fn the_rest_of_procfs_is_read_and_never_written() {
+    let mut child = Sleeper::new();
+    let pid = child.0.id();
+    let mut session = Session::new();
+    for path in [
+        "/proc/uptime".to_owned(),
+        "/proc/mounts".to_owned(),
+        "/proc/net/unix".to_owned(),
+        "/proc/sys/kernel/ostype".to_owned(),
+        format!("/proc/{pid}/status"),
+        format!("/proc/{pid}/environ"),
+        format!("/proc/{pid}/exe"),
+        format!("/proc/{pid}/fd/0"),
+        format!("/proc/{pid}/root/etc/passwd"),
+        format!("/proc/{pid}/cwd"),
+        format!("/proc/{pid}/root/proc/{pid}/root//etc/passwd"),
+    ] {
+        assert!(session.open(path.as_ref(), READ).is_ok(), "{path}");
+    }
+    for path in
+        [format!("/proc/{pid}/root/proc/self/environ"), format!("/proc/{pid}/root/proc/self/fd/0")]
+    {
+        assert_eq!(session.open(path.as_ref(), READ), Err(PERMISSION_DENIED), "{path}");
+    }
+    for file in ["comm", "mem", "oom_score_adj"] {
+        let path = format!("/proc/{pid}/{file}");
+        for flags in [WRITE, READ | WRITE] {
+            assert_eq!(session.open(path.as_ref(), flags), Err(PERMISSION_DENIED), "{path}");
+        }
+    }
+    drop(child.0.stdin.take());
+}
+
+#[test]
+fn links_in_a_circle_and_what_is_not_there_stay_what_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let circle = directory.path().join("circle");
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    let mut session = Session::new();
+    for path in [circle.clone(), circle.join("x"), directory.path().join("missing")] {
+        assert_eq!(session.open(&path, READ), Err(NO_SUCH_FILE), "{}", path.display());
+    }
+    let file = directory.path().join("new");
+    assert!(session.open(&file, WRITE | CREATE).is_ok());
+    assert!(session.open(&file, READ).is_ok());
+}
+
+/// A process that is not this one, and waits until its input ends.
+struct Sleeper(std::process::Child);
+
+impl Sleeper {
+    fn new() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a process that procfs shows")]
+        let mut command = std::process::Command::new("cat");
+        let (input, output) = (std::process::Stdio::piped(), std::process::Stdio::null());
+        Self(command.stdin(input).stdout(output).spawn().unwrap())
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 struct Requests(mpsc::UnboundedReceiver<Bytes>);
