@@ -103,7 +103,8 @@ impl Buffered {
         control.end(end, None, None);
         let Self { child, pty, .. } = *self;
         tokio::select! {
-            _ = hang_up(&child, pty) => {}
+            // On the heap while it lasts: an idle terminal would hold the room for it.
+            _ = Box::pin(hang_up(&child, pty)) => {}
             () = shared.kill.cancelled() => {
                 child.tree.kill().await;
                 child.wait().await;

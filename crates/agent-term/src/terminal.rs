@@ -45,7 +45,8 @@ pub(crate) async fn run(
     join: Join,
     has_container: bool,
 ) {
-    let started = start(&shared, &mut control, join.wanted, has_container).await;
+    // On the heap while it lasts: the task of an idle terminal would hold the room for it.
+    let started = Box::pin(start(&shared, &mut control, join.wanted, has_container)).await;
     let (backend, attachment) = match started {
         Ok(started) => started,
         Err(error) => {
@@ -62,7 +63,7 @@ pub(crate) async fn run(
     let _ = join.reply.send(Ok(attachment));
     let why = match backend {
         Backend::Buffered(buffered) => buffered.run(&shared, control, tenancy).await,
-        Backend::Screen(session) => session.run(&shared, control, tenancy).await,
+        Backend::Screen(session) => Box::pin(session.run(&shared, control, tenancy)).await,
     };
     info!(reason = %why, "a terminal ended");
 }
