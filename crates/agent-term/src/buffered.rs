@@ -1,14 +1,17 @@
 //! The backend `buffered`: a program on a pseudo terminal whose output goes into an emulator and to
 //! every connection, by one task that owns all of it.
 //!
-//! A redraw is taken between two reads, so that live output goes on exactly behind it. Nothing here
-//! waits for a connection.
+//! A redraw is taken between two pieces of output, so that live output goes on exactly behind it.
+//! Nothing here waits for a connection, and between two pieces other tasks get their turn.
 
 use std::{io, sync::Arc, time::Duration};
 
 use agent_exec::{Child, Pty, hang_up};
 use bytes::{Buf, Bytes};
-use tokio::{task::yield_now, time::sleep};
+use tokio::{
+    task::yield_now,
+    time::{sleep, timeout},
+};
 use tracing::warn;
 
 use crate::{
@@ -29,6 +32,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// Most output that is read after the end of the program: more than the system keeps, because
 /// somebody else may go on printing.
 const DRAIN_BYTES: usize = 4 * 1024 * 1024;
+/// Longest time that output is read after the end of the program, because it can be output that
+/// takes long to show.
+const DRAIN_TIME: Duration = Duration::from_secs(3);
 /// How often a terminal that no process has open is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -43,6 +49,8 @@ pub(crate) struct Buffered {
 #[derive(Debug)]
 struct Screen {
     emulator: Emulator,
+    /// What was read and is not shown yet.
+    unshown: Bytes,
     queue: Arc<InputQueue>,
     counters: Arc<Counters>,
 }
@@ -72,7 +80,8 @@ impl Buffered {
         control.entry().facts.lock().pid = Some(child.pid);
         let (_, _, attachment) = control.seat(wanted, Arc::clone(&queue), None);
         let emulator = Emulator::new(control.size(), limits);
-        let screen = Screen { emulator, queue, counters: Arc::clone(&shared.counters) };
+        let (unshown, counters) = (Bytes::new(), Arc::clone(&shared.counters));
+        let screen = Screen { emulator, unshown, queue, counters };
         (Self { child, pty, screen }, attachment)
     }
 
@@ -88,7 +97,8 @@ impl Buffered {
         self.screen.queue.close();
         let end = match why {
             Why::Exited(status) => {
-                self.drain(&mut control).await;
+                // What comes later is lost.
+                let _ = timeout(DRAIN_TIME, self.drain(&mut control)).await;
                 let redraw = || Bytes::from(self.screen.emulator.redraw());
                 let last = control.has_laggards().then(redraw);
                 // Whoever is told of the end finds the id free.
@@ -136,7 +146,11 @@ impl Buffered {
                     typed = taken;
                     continue;
                 }
-                ready = pty.readable(), if !is_hung_up => match ready {
+                () = yield_now(), if screen.is_behind() => {
+                    screen.show_more(control);
+                    continue;
+                }
+                ready = pty.readable(), if !is_hung_up && !screen.is_behind() => match ready {
                     Ok(ready) => {
                         let read = screen.read(control, pty);
                         if matches!(read, Read::Empty) {
@@ -146,7 +160,9 @@ impl Buffered {
                     }
                     Err(error) => Read::Failed(error),
                 },
-                () = sleep(LOOK_INTERVAL), if is_hung_up => screen.read(control, pty),
+                () = sleep(LOOK_INTERVAL), if is_hung_up && !screen.is_behind() => {
+                    screen.read(control, pty)
+                }
             };
             is_hung_up = matches!(read, Read::HungUp);
             match read {
@@ -165,8 +181,14 @@ impl Buffered {
     /// Shows what the program left behind.
     async fn drain(&mut self, control: &mut Control) {
         for _ in 0..DRAIN_BYTES / READ_BYTES {
-            let Read::More = self.screen.read(control, &self.pty) else { return };
-            yield_now().await;
+            while self.screen.is_behind() {
+                yield_now().await;
+                self.screen.show_more(control);
+            }
+            let read = self.screen.read(control, &self.pty);
+            if !matches!(read, Read::More) && !self.screen.is_behind() {
+                return;
+            }
         }
     }
 }
@@ -229,13 +251,27 @@ impl Screen {
             }
         };
         if length > 0 {
-            self.show(control, &buffer[..length]);
+            let shown = self.show(control, &buffer[..length]);
+            self.unshown = Bytes::copy_from_slice(&buffer[shown..length]);
         }
         read
     }
 
-    fn show(&mut self, control: &Control, bytes: &[u8]) {
-        self.emulator.feed(bytes);
+    /// Whether something was read that is not shown yet.
+    fn is_behind(&self) -> bool {
+        !self.unshown.is_empty()
+    }
+
+    /// Shows a piece of what was read.
+    fn show_more(&mut self, control: &Control) {
+        let shown = self.show(control, &self.unshown.clone());
+        self.unshown.advance(shown);
+    }
+
+    /// Shows a piece of output, as much as takes about a millisecond; answers how much.
+    fn show(&mut self, control: &Control, bytes: &[u8]) -> usize {
+        let shown = self.emulator.feed_some(bytes);
+        let bytes = &bytes[..shown];
         let answers = self.emulator.take_answers();
         if control.is_alone() && !answers.is_empty() {
             // A program that asks without end and never reads has enough answers.
@@ -248,6 +284,7 @@ impl Screen {
         if facts.title != title {
             title.clone_into(&mut facts.title);
         }
+        shown
     }
 
     /// Notes what the terminal took of the input.

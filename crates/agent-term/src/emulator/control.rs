@@ -7,6 +7,9 @@ use super::parser::Actions;
 use super::row::Erase;
 use super::terminal::Terminal;
 
+/// Cells that may be changed at once, which takes about a millisecond.
+const MAX_WORK: usize = 256 * 1024;
+
 impl Actions for Terminal {
     fn print_ascii(&mut self, text: &[u8]) {
         self.print_bytes(text);
@@ -111,6 +114,10 @@ impl Actions for Terminal {
     fn separate(&mut self) {
         self.joined = std::mem::take(&mut self.joins);
     }
+
+    fn is_tired(&self) -> bool {
+        self.work >= MAX_WORK
+    }
 }
 
 impl Terminal {
@@ -142,7 +149,7 @@ impl Terminal {
             b'T' => self.scroll_lines_down(count),
             b'X' => self.erase_characters(count),
             b'Z' => self.tab_backward(count),
-            b'b' => self.repeat(count),
+            b'b' => self.repeat(params.get(0).max(1) as usize),
             b'c' => answers::primary_attributes(self, params.get(0)),
             b'd' => {
                 let x = self.screen().x;

@@ -9,6 +9,10 @@ impl Terminal {
     pub(super) fn erase_display(&mut self, part: i32, which: Erase) {
         let (cols, fill) = (self.cols, self.fill());
         let origin = self.modes.origin;
+        match which {
+            Erase::All => self.note_lines(),
+            Erase::Unprotected => self.note_cells(),
+        }
         self.screen().restrict(cols, origin);
         let screen = self.screen();
         let (x, y) = (screen.x, screen.y);
@@ -45,6 +49,7 @@ impl Terminal {
             // Clients do not move the saved place with the text that is left: it sinks, at most to the end.
             let last = self.rows as isize - 1;
             self.main.saved.y = (self.main.saved.y + self.history.len() as isize).min(last);
+            self.work += self.history.len();
             self.history.take();
         }
     }
@@ -88,6 +93,7 @@ impl Terminal {
 
     fn edit_line(&mut self, edit: impl FnOnce(&mut super::row::Row, usize, Style)) {
         self.restrict();
+        self.work += self.cols / 8;
         let fill = self.fill();
         let screen = self.screen();
         let x = screen.x;
@@ -110,6 +116,7 @@ impl Terminal {
         edit: impl Fn(&mut super::screen::Screen, usize, Style),
     ) {
         self.restrict();
+        self.note_lines();
         let fill = self.fill();
         let screen = self.screen();
         let y = screen.y;
@@ -123,6 +130,7 @@ impl Terminal {
 
     /// SU. What leaves is lost, as in clients.
     pub(super) fn scroll_lines_up(&mut self, count: usize) {
+        self.note_lines();
         let fill = self.fill();
         let screen = self.screen();
         let top = screen.top;
@@ -133,6 +141,7 @@ impl Terminal {
 
     /// SD.
     pub(super) fn scroll_lines_down(&mut self, count: usize) {
+        self.note_lines();
         let screen = self.screen();
         let top = screen.top;
         for _ in 0..count.min(screen.bottom + 1 - top) {
@@ -163,6 +172,7 @@ impl Terminal {
 
     fn edit_columns(&mut self, edit: impl Fn(&mut super::row::Row, usize, Style)) {
         let (fill, cols) = (self.fill(), self.cols);
+        self.note_cells();
         let screen = self.screen();
         let (top, bottom) = (screen.top, screen.bottom);
         if (top..=bottom).contains(&screen.y) {
@@ -178,6 +188,7 @@ impl Terminal {
     /// DECALN.
     pub(super) fn align(&mut self) {
         self.go_to(0, 0);
+        self.note_cells();
         let (cols, style) = (self.cols, Style { extra: 0, ..self.pen });
         let screen = self.screen();
         let y = screen.y;

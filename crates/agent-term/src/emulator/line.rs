@@ -51,13 +51,15 @@ impl Line {
         let length = row.length();
         let mut packer =
             Packer { data: buffer, style: Style::default(), blanks: 0, has_extras: false };
-        let mut cells = row.cells()[..length].iter().peekable();
+        let kept = length.min(row.cells().len());
+        let mut cells = row.cells()[..kept].iter().peekable();
         while let Some(cell) = cells.next() {
             // Halves of wide characters come in pairs; one that is alone shows nothing.
             let is_pair = cell.width() == 2 && cells.next_if(|next| next.is_spacer()).is_some();
             let is_half = cell.is_spacer() || cell.width() == 2 && !is_pair;
             packer.add(if is_half { Cell::blank(cell.style) } else { *cell }, extras);
         }
+        packer.add_blanks(length - kept, row.rest());
         packer.end_blanks();
         let has_extras = packer.has_extras;
         Self {
@@ -170,6 +172,14 @@ impl Packer<'_> {
             }
             Content::Blank | Content::Spacer => {}
         }
+    }
+
+    fn add_blanks(&mut self, count: usize, style: Style) {
+        if count > 0 && style != self.style {
+            self.end_blanks();
+            self.set_style(style);
+        }
+        self.blanks += count as u16;
     }
 
     fn end_blanks(&mut self) {

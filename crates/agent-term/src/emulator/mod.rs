@@ -40,6 +40,9 @@ pub(crate) const MAX_COLS: u16 = 1000;
 /// The fewest columns: a wide character has to fit.
 const MIN_COLS: u16 = 2;
 
+/// The most bytes that are taken at once.
+const MAX_BYTES: usize = 4 * 1024;
+
 /// How much an emulator keeps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -67,9 +70,23 @@ impl Emulator {
         }
     }
 
-    /// Takes what the program wrote, cut anywhere.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        self.parser.feed(bytes, &mut self.terminal);
+    /// Takes of what the program wrote, cut anywhere, as much as can be done at once: at least a byte, at most 4 KiB.
+    /// Returns how much.
+    ///
+    /// It takes about a millisecond at most, or as long as the most expensive sequence, which is some milliseconds
+    /// on the largest screen.
+    pub(crate) fn feed_some(&mut self, bytes: &[u8]) -> usize {
+        let now = &bytes[..bytes.len().min(MAX_BYTES)];
+        self.terminal.work = 0;
+        now.len() - self.parser.feed(now, &mut self.terminal).len()
+    }
+
+    /// Takes all of what the program wrote.
+    #[cfg(test)]
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = &bytes[self.feed_some(bytes)..];
+        }
     }
 
     /// Changes the size, bounded as in [`Self::new`].

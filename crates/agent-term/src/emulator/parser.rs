@@ -36,6 +36,8 @@ pub(crate) trait Actions {
     fn device(&mut self, collected: &[u8], last: u8, text: &[u8]);
     /// Something came between characters, so that the next one joins nothing.
     fn separate(&mut self);
+    /// What was found so far has made more work than should be done at once.
+    fn is_tired(&self) -> bool;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -108,8 +110,8 @@ impl Parser {
         self.state == State::Osc && (text.starts_with(b"0;") || text.starts_with(b"2;"))
     }
 
-    /// Takes the next bytes.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8], to: &mut impl Actions) {
+    /// Takes the next bytes until they have made too much work, at least one. Returns what is left.
+    pub(crate) fn feed<'a>(&mut self, mut bytes: &'a [u8], to: &mut impl Actions) -> &'a [u8] {
         while let Some(&byte) = bytes.first() {
             if self.partial_length > 0 {
                 bytes = self.complete(bytes, to);
@@ -129,7 +131,11 @@ impl Parser {
                 self.ascii(byte, to);
                 bytes = &bytes[1..];
             }
+            if to.is_tired() {
+                break;
+            }
         }
+        bytes
     }
 
     /// Adds one byte to the first bytes of a character, and returns what is left.

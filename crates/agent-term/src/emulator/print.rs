@@ -6,9 +6,9 @@ use super::row::Row;
 use super::terminal::Terminal;
 use super::width::width;
 
-/// A character is repeated at most as often as fills the screen, or so often on a small one: a few bytes must not
-/// keep the terminal busy.
-const MAX_REPEAT: usize = 4096;
+/// A character is repeated over at most so many columns, or as many as the screen has if it has more: a few bytes
+/// must not keep the terminal busy. What is left out would only be more of the same in the scrollback.
+const MAX_REPEATED: usize = 64 * 1024;
 
 impl Terminal {
     /// Prints ASCII. The common case writes whole parts of a line at once.
@@ -51,7 +51,6 @@ impl Terminal {
             let mut columns = 0;
             let row = screen.row();
             free_left(row, x, pen);
-            let cells = row.all_mut();
             // As many as fit and join nothing.
             while let Some(character) = characters.peek() {
                 let next = width(*character);
@@ -59,15 +58,15 @@ impl Terminal {
                     break;
                 }
                 columns = next;
+                let end = x + usize::from(columns);
+                let cells = row.cells_mut(end);
                 cells[x] = Cell::character(*character, columns, pen);
-                x += 1;
                 if columns == 2 {
-                    cells[x] = Cell::spacer(pen);
-                    x += 1;
+                    cells[x + 1] = Cell::spacer(pen);
                 }
+                x = end;
                 characters.next();
             }
-            row.cells_mut(x);
             free_right(row, x, pen);
             screen.x = x;
             if columns > 0 {
@@ -93,8 +92,7 @@ impl Terminal {
         free_left(screen.row(), x, pen);
         if x + wide > cols {
             if self.modes.autowrap {
-                self.screen().row().cells_mut(cols)[x..].fill(Cell::blank(pen));
-                self.wrap();
+                self.leave_line(pen);
             } else {
                 self.screen().x = cols - 1;
                 if columns == 2 {
@@ -115,7 +113,9 @@ impl Terminal {
         let row = screen.row();
         if is_insert && wide > 0 {
             row.insert(x, wide, pen);
+            self.work += cols / 16;
         }
+        let row = self.screen().row();
         let end = x + wide.max(1);
         let cells = row.cells_mut(end);
         cells[x] = Cell::character(character, columns, pen);
@@ -123,7 +123,7 @@ impl Terminal {
             cells[x + 1] = Cell::spacer(pen);
         }
         free_right(row, end, pen);
-        screen.x = end;
+        self.screen().x = end;
     }
 
     /// The pen as cells keep it: the color of an underline is nothing without one.
@@ -165,10 +165,9 @@ impl Terminal {
 
     /// Repeats the character just printed (REP).
     pub(crate) fn repeat(&mut self, count: usize) {
-        let (cols, joined) = (self.cols, self.joined);
+        let (cols, joined) = (self.cols, usize::from(self.joined));
         let screen = self.alternate.as_mut().unwrap_or(&mut self.main);
-        let Some(x) = screen.x.checked_sub(usize::from(joined)).filter(|x| joined > 0 && *x < cols)
-        else {
+        let Some(x) = screen.x.checked_sub(joined).filter(|x| joined > 0 && *x < cols) else {
             return;
         };
         let text = match screen.row().cell(x).content() {
@@ -176,12 +175,65 @@ impl Terminal {
             Content::Cluster(number) => self.extras.cluster(number).to_owned(),
             Content::Blank | Content::Spacer => return,
         };
-        for _ in 0..count.min(MAX_REPEAT.max(self.rows * cols)) {
-            for character in text.chars() {
-                self.print_char(character);
-            }
+        text.chars().for_each(|character| self.print_char(character));
+        let screen = self.screen();
+        let x = screen.x.saturating_sub(joined);
+        let cell = screen.row().cell(x);
+        // Where it cannot wrap and has no room, nothing changes from the second time on.
+        if usize::from(cell.width()) == joined {
+            self.print_cells(cell, self.bounded(count, joined) - 1);
         }
         self.joins = 0;
+    }
+
+    /// Returns a count that leaves the same screen and cursor as this many characters of that width.
+    fn bounded(&self, count: usize, columns: usize) -> usize {
+        let in_line = self.cols / columns;
+        // One line more, since the first may be one that is partly written.
+        let most = in_line * (MAX_REPEATED.div_ceil(self.cols).max(self.rows) + 1);
+        if count > most { most + (count - most) % in_line } else { count }
+    }
+
+    /// Prints a cell that has just been printed so many times more.
+    fn print_cells(&mut self, cell: Cell, count: usize) {
+        let (cols, wide) = (self.cols, usize::from(cell.width()));
+        let (is_insert, autowrap) = (self.modes.insert, self.modes.autowrap);
+        let mut left = count;
+        while left > 0 {
+            let screen = self.screen();
+            let now = left.min((cols - screen.x.min(cols)) / wide);
+            if now == 0 {
+                if !autowrap {
+                    return;
+                }
+                self.leave_line(cell.style);
+                continue;
+            }
+            let (x, end) = (screen.x, screen.x + now * wide);
+            let row = screen.row();
+            free_left(row, x, cell.style);
+            if is_insert {
+                row.insert(x, end - x, cell.style);
+            }
+            let cells = &mut row.cells_mut(end)[x..end];
+            if wide == 2 {
+                cells.fill(Cell::spacer(cell.style));
+            }
+            cells.iter_mut().step_by(wide).for_each(|place| *place = cell);
+            free_right(row, end, cell.style);
+            screen.x = end;
+            left -= now;
+            self.work += cols;
+        }
+    }
+
+    /// Goes on at the beginning of the next line, with blank cells where a character had no room.
+    fn leave_line(&mut self, pen: Style) {
+        let cols = self.cols;
+        let screen = self.screen();
+        let x = screen.x.min(cols);
+        screen.row().cells_mut(cols)[x..].fill(Cell::blank(pen));
+        self.wrap();
     }
 }
 

@@ -5,12 +5,13 @@ use super::cell::{Cell, Flags, Style};
 /// Cells are kept in steps of this many.
 const STEP: usize = 32;
 
-/// The cells of a line, as many as the screen has columns; those at its end that were never used take no memory.
+/// A line as wide as its screen. What is behind the cells that are kept is blank and of one look, so that a line
+/// without text takes no memory and is made by setting that look.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     cells: Vec<Cell>,
-    /// Cells from here on are as in a new terminal. Most lines are short, and most is done to them often.
-    used: u16,
+    /// The look of the blank cells behind `cells`.
+    rest: Style,
     cols: u16,
     /// The text of the line before goes on here: the border is where it was too long.
     pub(crate) is_wrapped: bool,
@@ -26,15 +27,13 @@ pub(crate) enum Erase {
 
 impl Row {
     pub(crate) fn blank(cols: usize, style: Style) -> Self {
-        let mut row = Self { cells: Vec::new(), used: 0, cols: narrow(cols), is_wrapped: false };
-        row.clear(style, false);
-        row
+        Self { cells: Vec::new(), rest: style, cols: narrow(cols), is_wrapped: false }
     }
 
     /// Makes a row of these cells.
     pub(crate) fn new(cells: Vec<Cell>, is_wrapped: bool) -> Self {
         let cols = narrow(cells.len());
-        Self { used: cols, cells, cols, is_wrapped }
+        Self { cells, rest: Style::default(), cols, is_wrapped }
     }
 
     pub(crate) fn cols(&self) -> usize {
@@ -43,31 +42,24 @@ impl Row {
 
     /// The cell of a column.
     pub(crate) fn cell(&self, column: usize) -> Cell {
-        self.cells.get(column).copied().unwrap_or_default()
+        self.cells.get(column).copied().unwrap_or(Cell::blank(self.rest))
     }
 
-    /// The cells that are kept; those behind them are as in a new terminal.
+    /// The cells that are kept. Those behind them are blank, and look as [`Self::rest`] says.
     pub(crate) fn cells(&self) -> &[Cell] {
         &self.cells
     }
 
+    pub(crate) fn rest(&self) -> Style {
+        self.rest
+    }
+
     /// The cells, at least those before `end`, to change them.
     pub(crate) fn cells_mut(&mut self, end: usize) -> &mut [Cell] {
-        self.used = self.used.max(narrow(end));
-        self.keep(end)
-    }
-
-    /// All cells. What is changed is to be told by [`Self::cells_mut`].
-    pub(crate) fn all_mut(&mut self) -> &mut [Cell] {
-        self.keep(self.cols())
-    }
-
-    /// Keeps the cells before `end`, if not more.
-    fn keep(&mut self, end: usize) -> &mut [Cell] {
         if self.cells.len() < end {
             let length = end.next_multiple_of(STEP).min(self.cols().max(end));
             self.cells.reserve_exact(length - self.cells.len());
-            self.cells.resize(length, Cell::default());
+            self.cells.resize(end, Cell::blank(self.rest));
         }
         &mut self.cells
     }
@@ -77,41 +69,37 @@ impl Row {
         self.cells.capacity() * size_of::<Cell>()
     }
 
-    /// Makes this a new line.
+    /// Makes this a new line. It keeps its memory, since lines that were written are written again.
     pub(crate) fn clear(&mut self, style: Style, is_wrapped: bool) {
-        if style == Style::default() {
-            let used = self.used();
-            self.cells[..used].fill(Cell::default());
-            self.used = 0;
-        } else {
-            self.all_mut().fill(Cell::blank(style));
-            self.used = self.cols;
-        }
+        self.cells.clear();
+        self.rest = style;
         self.is_wrapped = is_wrapped;
-    }
-
-    fn used(&self) -> usize {
-        self.used.into()
     }
 
     /// Returns where the text ends: behind the last cell with content.
     pub(crate) fn text_length(&self) -> usize {
-        let last = self.cells[..self.used()].iter().rposition(|cell| cell.has_content());
+        let last = self.cells.iter().rposition(|cell| cell.has_content());
         last.map_or(0, |last| (last + usize::from(self.cells[last].width())).min(self.cols()))
     }
 
     /// Returns where everything ends: behind the last cell that is not as in a new terminal.
     pub(crate) fn length(&self) -> usize {
-        let last = self.cells[..self.used()].iter().rposition(|cell| !cell.is_plain_blank());
+        if self.rest != Style::default() && self.cells.len() < self.cols() {
+            return self.cols();
+        }
+        let last = self.cells.iter().rposition(|cell| !cell.is_plain_blank());
         last.map_or(0, |last| last + 1)
     }
 
     /// Makes the row that wide. A wide character that is cut goes.
     pub(crate) fn resize(&mut self, cols: usize) {
+        if cols > self.cols() && self.rest != Style::default() {
+            self.cells_mut(self.cols());
+            self.rest = Style::default();
+        }
         self.cells.truncate(cols);
         self.cells.shrink_to(cols);
         self.cols = narrow(cols);
-        self.used = self.used.min(self.cols);
         if let Some(last) = self.cells.get_mut(cols - 1).filter(|last| last.width() == 2) {
             *last = Cell::blank(last.style);
         }
@@ -119,69 +107,67 @@ impl Row {
 
     /// Shifts the cells from `position` to the right by `count`.
     pub(crate) fn insert(&mut self, position: usize, count: usize, fill: Style) {
-        let length = self.all_mut().len();
-        let blank = Cell::blank(fill);
+        let cols = self.cols();
+        let count = count.min(cols - position);
+        let end = cols.min(self.cells.len().max(position + 1) + count);
+        self.cells_mut(end);
         self.split(position, fill);
-        let count = count.min(length - position);
-        self.cells.copy_within(position..length - count, position + count);
-        self.cells[position..position + count].fill(blank);
-        if self.cells[length - 1].width() == 2 {
-            self.cells[length - 1] = blank;
+        self.cells.copy_within(position..end - count, position + count);
+        self.cells[position..position + count].fill(Cell::blank(fill));
+        if let Some(last) = self.cells.get_mut(cols - 1).filter(|last| last.width() == 2) {
+            *last = Cell::blank(fill);
         }
-        self.used = narrow(length.min(self.used().max(position) + count));
     }
 
     /// Shifts the cells behind `count` cells from `position` to the left, over them.
     pub(crate) fn delete(&mut self, position: usize, count: usize, fill: Style) {
-        let length = self.all_mut().len();
+        let cols = self.cols();
+        let count = count.min(cols - position);
         let blank = Cell::blank(fill);
-        let count = count.min(length - position);
-        self.cells.copy_within(position + count..length, position);
-        self.cells[length - count..].fill(blank);
-        if position > 0 && self.cells[position - 1].width() == 2 {
+        if fill != self.rest {
+            self.cells_mut(cols);
+            self.rest = fill;
+        }
+        let length = self.cells.len();
+        self.cells.drain(position.min(length)..(position + count).min(length));
+        if position > 0 && self.cell(position - 1).width() == 2 {
             self.cells[position - 1] = blank;
         }
-        if self.cells[position].is_spacer() {
+        if self.cell(position).is_spacer() {
             self.cells[position] = blank;
-        }
-        if fill != Style::default() {
-            self.used = self.cols;
         }
     }
 
     /// Erases the cells of a range, which may reach beyond the row.
     pub(crate) fn erase(&mut self, start: usize, end: usize, fill: Style, which: Erase) {
-        let is_plain = fill == Style::default();
-        // What is not kept is erased already, unless to another background.
-        let length = if is_plain { self.cells.len() } else { self.all_mut().len() };
-        let (start, end) = (start.min(length), end.min(length));
+        let cols = self.cols();
+        let (start, end) = (start.min(cols), end.min(cols));
         if start >= end {
             return;
         }
         let blank = Cell::blank(fill);
         let stays =
             |cell: &Cell| which == Erase::Unprotected && cell.style.flags.has(Flags::PROTECTED);
-        if start > 0 && self.cells[start - 1].width() == 2 && !stays(&self.cells[start - 1]) {
+        if start > 0 && self.cell(start - 1).width() == 2 && !stays(&self.cell(start - 1)) {
             self.cells[start - 1] = blank;
         }
-        if end < length && self.cells[end - 1].width() == 2 && !stays(&self.cells[end]) {
-            self.cells[end] = blank;
+        if end < cols && self.cell(end - 1).width() == 2 && !stays(&self.cell(end)) {
+            self.cells_mut(end + 1)[end] = blank;
         }
-        let end = if is_plain { end.min(self.used()) } else { end };
-        if which == Erase::All {
-            if start < end {
-                self.cells[start..end].fill(blank);
-            }
-            if is_plain && end == self.used() {
-                self.used = self.used.min(narrow(start));
-            }
+        if fill != self.rest {
+            // Cells that are not kept would look otherwise, within the range or before it.
+            let is_tail = end == cols && which == Erase::All;
+            self.cells_mut(if is_tail { start } else { end });
+        }
+        let kept = self.cells.len();
+        if which == Erase::Unprotected {
+            let range = start.min(kept)..end.min(kept);
+            self.cells[range].iter_mut().filter(|cell| !stays(cell)).for_each(|cell| *cell = blank);
+        } else if end == cols {
+            self.cells.truncate(start);
+            self.rest = fill;
         } else {
-            for cell in self.cells[..end].iter_mut().skip(start).filter(|cell| !stays(cell)) {
-                *cell = blank;
-            }
-        }
-        if !is_plain {
-            self.used = self.used.max(narrow(end));
+            self.cells[start.min(kept)..end.min(kept)].fill(blank);
         }
     }
 
@@ -203,6 +189,7 @@ fn narrow(cols: usize) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cell::Color;
     use super::*;
 
     /// A row from its text: a space is a blank cell.
@@ -221,22 +208,20 @@ mod tests {
         Row::new(cells, false)
     }
 
+    fn cells(row: &Row) -> Vec<Cell> {
+        assert!(row.cells.len() <= row.cols());
+        (0..row.cols()).map(|x| row.cell(x)).collect()
+    }
+
     #[track_caller]
     fn check(start: &str, change: impl FnOnce(&mut Row), expected: &str) {
         let mut changed = row(start);
         change(&mut changed);
-        let cells = |row: &Row| (0..row.cols()).map(|x| row.cell(x)).collect::<Vec<_>>();
         assert_eq!(cells(&changed), cells(&row(expected)));
-        let used = changed.used();
-        assert!(changed.cells[used..].iter().all(|cell| cell.is_plain_blank()));
     }
 
-    const PLAIN: Style = Style {
-        foreground: super::super::cell::Color::DEFAULT,
-        background: super::super::cell::Color::DEFAULT,
-        flags: Flags(0),
-        extra: 0,
-    };
+    const PLAIN: Style =
+        Style { foreground: Color::DEFAULT, background: Color::DEFAULT, flags: Flags(0), extra: 0 };
 
     #[test]
     fn inserting_shifts_and_cuts() {
@@ -267,9 +252,9 @@ mod tests {
         changed.cells[1].style.flags.set(Flags::PROTECTED, true);
         let protected = changed.cells[1];
         changed.erase(0, 3, PLAIN, Erase::Unprotected);
-        assert_eq!(changed.cells, [Cell::default(), protected, Cell::default()]);
+        assert_eq!(cells(&changed), [Cell::default(), protected, Cell::default()]);
         changed.erase(0, 3, PLAIN, Erase::All);
-        assert_eq!(changed.cells, row("   ").cells);
+        assert_eq!(cells(&changed), cells(&row("   ")));
     }
 
     #[test]
@@ -294,7 +279,47 @@ mod tests {
         long.erase(10, 1000, PLAIN, Erase::All);
         assert_eq!((long.memory_bytes(), long.length(), long.cols()), (32 * 16, 3, 1000));
         assert_eq!((long.cell(2).has_content(), long.cell(999)), (true, Cell::default()));
-        long.erase(999, 1000, Style { extra: 1, ..PLAIN }, Erase::All);
-        assert_eq!((long.memory_bytes(), long.length()), (1000 * 16, 1000));
+        let red = Style { background: Color::ansi(1), ..PLAIN };
+        long.erase(10, 1000, red, Erase::All);
+        assert_eq!(
+            (long.memory_bytes(), long.length(), long.cell(9)),
+            (512, 1000, Cell::default())
+        );
+        long.clear(red, false);
+        assert_eq!(
+            (long.memory_bytes(), long.length(), long.cell(0)),
+            (512, 1000, Cell::blank(red))
+        );
+    }
+
+    /// What each change does to a line of which only the beginning is kept is what it does to one of which all is.
+    #[test]
+    fn lines_behave_alike_however_much_of_them_is_kept() {
+        let red = Style { background: Color::ansi(1), ..PLAIN };
+        let changes: [fn(&mut Row, usize, usize, Style); 6] = [
+            |row, x, count, fill| row.insert(x, count, fill),
+            |row, x, count, fill| row.delete(x, count, fill),
+            |row, x, count, fill| row.erase(x, x + count, fill, Erase::All),
+            |row, x, count, fill| row.erase(x, x + count, fill, Erase::Unprotected),
+            |row, x, count, _| row.resize(1 + x.max(count)),
+            |row, _, _, fill| row.clear(fill, false),
+        ];
+        for (rest, fill, x, count) in (0..4 * 8 * 9).map(|case| {
+            ([PLAIN, red][case % 2], [PLAIN, red][case / 2 % 2], case / 4 % 8, case / 32)
+        }) {
+            for (number, change) in changes.iter().enumerate() {
+                let mut short = Row::blank(8, rest);
+                for (cell, from) in short.cells_mut(4).iter_mut().zip(row("a漢b").cells) {
+                    *cell = from;
+                }
+                let mut long = short.clone();
+                long.cells_mut(8);
+                long.rest = PLAIN;
+                change(&mut short, x, count, fill);
+                change(&mut long, x, count, fill);
+                assert_eq!(cells(&short), cells(&long), "{number} {rest:?} {fill:?} {x} {count}");
+                assert_eq!(short.length(), long.length());
+            }
+        }
     }
 }

@@ -132,6 +132,7 @@ impl Screen {
 
     /// Notes the numbers that the cells hold.
     pub(crate) fn note_used(&self, used: &mut Used) {
+        self.rows.iter().for_each(|row| used.extra(row.rest().extra));
         for cell in self.rows.iter().flat_map(|row| row.cells()) {
             used.extra(cell.style.extra);
             if let Content::Cluster(number) = cell.content() {

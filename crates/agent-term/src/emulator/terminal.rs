@@ -73,6 +73,8 @@ pub(crate) struct Terminal {
     screen_bytes: usize,
     /// Saves allocations.
     packing: Vec<u8>,
+    /// About how many cells were looked at or changed since this was last set to 0, beyond a few for each byte.
+    pub(crate) work: usize,
 }
 
 impl Terminal {
@@ -104,7 +106,18 @@ impl Terminal {
             answers: Vec::new(),
             max_memory_bytes,
             packing: Vec::new(),
+            work: 0,
         }
+    }
+
+    /// Notes that something was done to every line of a screen.
+    pub(crate) fn note_lines(&mut self) {
+        self.work += 8 * self.rows;
+    }
+
+    /// Notes that something was done to every cell of a screen.
+    pub(crate) fn note_cells(&mut self) {
+        self.work += self.rows * self.cols;
     }
 
     /// The screen that is shown.
@@ -161,6 +174,7 @@ impl Terminal {
             }
         });
         if let Some(line) = packed {
+            self.work += 16 + line.memory_bytes() / 4;
             // The saved place stays with its text as long as nothing is dropped, as clients keep it.
             if !self.history.is_full() {
                 self.main.saved.y -= 1;
@@ -175,6 +189,7 @@ impl Terminal {
         if self.alternate.is_none() {
             let mut alternate = Screen::new(self.rows, self.cols, self.fill());
             (alternate.x, alternate.y) = (self.main.x, self.main.y);
+            self.note_lines();
             self.alternate = Some(alternate);
             self.note_screens();
         }
@@ -183,6 +198,7 @@ impl Terminal {
     /// Shows the main screen. The alternate one is forgotten.
     pub(crate) fn show_main(&mut self) {
         if let Some(alternate) = self.alternate.take() {
+            self.note_lines();
             (self.main.x, self.main.y) = (alternate.x, alternate.y);
             self.note_screens();
         }
@@ -209,6 +225,8 @@ impl Terminal {
 
     /// ESC c: everything as in a new terminal, but for what clients keep as well.
     pub(crate) fn reset(&mut self) {
+        self.note_lines();
+        self.work += self.history.len();
         self.alternate = None;
         self.main = Screen::new(self.rows, self.cols, Style::default());
         self.history.take();
@@ -277,6 +295,8 @@ impl Terminal {
         if !self.extras.wants_collection() {
             return;
         }
+        self.note_cells();
+        self.work += self.history.memory_bytes();
         self.extras.collect(&self.used());
         // Still full: what fills them is in the scrollback, of which the oldest has to go first.
         while self.extras.is_full() && self.history.len() > 0 {

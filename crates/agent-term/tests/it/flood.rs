@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent_api::{TerminalClientMessage, TerminalServerMessage};
+use agent_api::{OpenTerminalRequest, TerminalClientMessage, TerminalServerMessage};
 use agent_term::{End, Outgoing};
 use bytes::Bytes;
 use tokio::time::{Instant, timeout};
@@ -72,6 +72,28 @@ fn whoever_was_behind_sees_the_last_screen_before_the_end() {
         let exited = TerminalServerMessage::Exited(agent_api::TerminalExited::default());
         let resync = std::mem::discriminant(&TerminalServerMessage::Resync);
         assert_eq!(names[1..], [resync, std::mem::discriminant(&exited)]);
+    });
+}
+
+#[test]
+fn output_that_is_expensive_to_show_delays_nobody_else() {
+    with(|f| async move {
+        let bomb = "b=$(printf 'a\\314\\201\\314\\202\\033[65535b\\033[41m\\033[2J\\033#8'); \
+                    for i in 1 2 3 4 5 6 7 8; do b=\"$b$b\"; done; \
+                    echo go; read x; while :; do printf %s \"$b\"; done";
+        let req = OpenTerminalRequest { rows: 500, cols: 1000, ..command(bomb) };
+        let mut hostile = f.open(1, req).await;
+        hostile.sees("go").await;
+        hostile.type_in("\r").await;
+        hostile.sees("\u{1b}#8").await;
+        let mut other = f.open(2, command("while :; do echo tick; sleep 0.05; done")).await;
+        for _ in 0..10 {
+            other.sees("tick").await;
+        }
+        let mut joined = f.open(1, command("")).await;
+        joined.sees("\u{1b}c\u{1b}[3J").await;
+        timeout(LONG, f.terminals.close_terminal(crate::fixture::id(1))).await.unwrap().unwrap();
+        other.sees("tick").await;
     });
 }
 

@@ -54,11 +54,17 @@ impl Actions for Found {
     }
 
     fn separate(&mut self) {}
+
+    fn is_tired(&self) -> bool {
+        false
+    }
 }
 
 fn found(pieces: &[&[u8]]) -> (Vec<String>, Parser) {
     let (mut parser, mut found) = (Parser::default(), Found::default());
-    pieces.iter().for_each(|piece| parser.feed(piece, &mut found));
+    for piece in pieces {
+        assert!(parser.feed(piece, &mut found).is_empty());
+    }
     (found.0, parser)
 }
 
