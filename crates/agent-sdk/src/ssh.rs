@@ -76,7 +76,7 @@ impl SshClient {
     /// # Errors
     ///
     /// [`Error::Api`] when the server refuses it, with
-    /// [`ErrorCode::ResourceExhausted`](agent_api::ErrorCode::ResourceExhausted) where there are too
+    /// [`ErrorCode::ResourceExhausted`] where there are too
     /// many, and [`Error::Closed`] when the connection has ended.
     pub async fn open_session(&self) -> Result<SshSession, Error> {
         match self.connection.open("session", b"").await {
@@ -216,34 +216,51 @@ pub enum SshExit {
 }
 
 impl SshExit {
-    /// The status as shells know it: 128 + n for a signal n, and 255 for one without a number.
+    /// What a request of a session tells of its end; `None` when it is about something else, or malformed.
+    pub fn of(request: &ChannelRequest) -> Option<Self> {
+        let mut payload = Reader::new(&request.payload);
+        match &request.name[..] {
+            b"exit-status" => payload.u32().ok().map(Self::Status),
+            b"exit-signal" => payload.text().ok().map(|name| Self::Signal(name.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The status as shells know it: 128 + n for a signal that is n on Linux, and 255 for one without a
+    /// number.
     pub fn code(&self) -> u32 {
         match self {
             Self::Status(status) => *status,
-            Self::Signal(name) => {
-                let known = SIGNALS.iter().find(|(known, _)| known == name);
-                known.map_or(255, |(_, number)| 128 + number)
-            }
+            Self::Signal(name) => signal_number(name).map_or(255, |number| 128 + number),
         }
     }
 }
 
-/// The signals that RFC 4254 (section 6.10) names, by their numbers on Linux.
-const SIGNALS: [(&str, u32); 13] = [
-    ("HUP", 1),
-    ("INT", 2),
-    ("QUIT", 3),
-    ("ILL", 4),
-    ("ABRT", 6),
-    ("FPE", 8),
-    ("KILL", 9),
-    ("USR1", 10),
-    ("SEGV", 11),
-    ("USR2", 12),
-    ("PIPE", 13),
-    ("ALRM", 14),
-    ("TERM", 15),
-];
+/// The number of a signal, behind whose name `@` and whose name it is may stand (RFC 4254, section
+/// 6.10). Those for real time are counted from the first that programs may use.
+fn signal_number(name: &str) -> Option<u32> {
+    const NAMES: [&str; 31] = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    const RTMIN: u32 = 34;
+    const RTMAX: u32 = 64;
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    if name == "RTMAX" {
+        return Some(RTMAX);
+    }
+    // One that has no name is its number.
+    if let Ok(number) = name.parse() {
+        return (1..=RTMAX).contains(&number).then_some(number);
+    }
+    if let Some(nth) = name.strip_prefix("RTMIN") {
+        let above = if nth.is_empty() { 0 } else { nth.strip_prefix('+')?.parse::<u32>().ok()? };
+        return RTMIN.checked_add(above).filter(|number| *number <= RTMAX);
+    }
+    let at = NAMES.iter().position(|known| *known == name)?;
+    u32::try_from(at + 1).ok()
+}
 
 /// What a command printed, and how it ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -262,7 +279,7 @@ impl SshSession {
     ///
     /// # Errors
     ///
-    /// [`Error::Api`] with [`ErrorCode::PermissionDenied`](agent_api::ErrorCode::PermissionDenied) when
+    /// [`Error::Api`] with [`ErrorCode::PermissionDenied`] when
     /// the server refuses it, [`Error::Closed`] when the session has ended.
     pub async fn set_variable(&self, name: &str, value: &str) -> Result<(), Error> {
         let mut payload = Vec::new();
@@ -372,7 +389,7 @@ impl SshSession {
                 Heard::Data(Some(_)) => {}
                 Heard::Data(None) => self.has_input_ended = true,
                 Heard::Request(Some(request)) => {
-                    let exit = exit_of(&request);
+                    let exit = SshExit::of(&request);
                     if exit.is_some() {
                         request.succeed();
                         return exit.map(SshEvent::Exit);
@@ -407,15 +424,6 @@ enum Heard {
 fn put_size(payload: &mut Vec<u8>, rows: u16, cols: u16) {
     for number in [cols.into(), rows.into(), 0, 0] {
         payload.put_u32(number);
-    }
-}
-
-fn exit_of(request: &ChannelRequest) -> Option<SshExit> {
-    let mut payload = Reader::new(&request.payload);
-    match &request.name[..] {
-        b"exit-status" => payload.u32().ok().map(SshExit::Status),
-        b"exit-signal" => payload.text().ok().map(|name| SshExit::Signal(name.to_owned())),
-        _ => None,
     }
 }
 

@@ -176,5 +176,24 @@ async fn closing_the_agent_ends_the_connection_and_says_so() {
 fn a_signal_counts_as_shells_count_it() {
     assert_eq!(SshExit::Status(7).code(), 7);
     assert_eq!(SshExit::Signal("TERM".to_owned()).code(), 143);
-    assert_eq!(SshExit::Signal("XCPU@agentd".to_owned()).code(), 255);
+    for (name, code) in [
+        ("HUP", 129),
+        ("KILL", 137),
+        ("BUS@agentd", 135),
+        ("XCPU@agentd", 152),
+        ("SYS", 159),
+        ("RTMIN@agentd", 162),
+        ("RTMIN+1@agentd", 163),
+        ("RTMIN+30", 192),
+        ("RTMAX@agentd", 192),
+        ("32@agentd", 160),
+        ("0", 255),
+        ("65", 255),
+        ("RTMIN+31", 255),
+        ("RTMIN1", 255),
+        ("NONE", 255),
+        ("", 255),
+    ] {
+        assert_eq!(SshExit::Signal(name.to_owned()).code(), code, "{name}");
+    }
 }
