@@ -1,12 +1,18 @@
 //! `ssh` before there is a session; sessions themselves are tests of the whole system.
 
+use std::sync::Arc;
+
 use agent_sdk::{
     DialStream,
     api::ErrorCode,
     mock::{Call, MockAgent},
 };
+use agent_ssh_protocol::{
+    Authenticator, ConnectionConfig, Event, Offer, ServerConfig, accept, key::HostKey,
+};
 use tokio::{
-    io::{join, sink},
+    io::{DuplexStream, duplex, join, sink},
+    sync::mpsc,
     time::Instant,
 };
 
@@ -34,6 +40,53 @@ async fn what_is_no_server_of_ssh_is_no_connection() {
     agent.on_dial(|_| Ok(DialStream::from_stream(join(&answer[..], sink()))));
     let stderr = type_line(&agent, "ssh work").await.failed(255);
     assert_eq!(stderr, "agentctl: closed: the connection ended early (connection lost)\n");
+}
+
+/// Lets in everybody.
+struct Door;
+
+impl Authenticator for Door {
+    async fn none(&mut self, _user: &[u8]) -> bool {
+        true
+    }
+
+    async fn public_key(&mut self, _offer: Offer<'_>) -> bool {
+        false
+    }
+}
+
+/// The agent's side of a connection, which breaks before what was asked first is answered.
+async fn break_early(stream: DuplexStream) {
+    let config = ServerConfig {
+        software: "mock".to_owned(),
+        host_keys: vec![Arc::new(HostKey::generate_ed25519())],
+        max_auth_tries: 6,
+        connection: ConnectionConfig::default(),
+    };
+    let mut accepted = accept(stream, Arc::new(config), Door).await.unwrap();
+    let asked = async {
+        let Some(Event::Open(session)) = accepted.incoming.next().await else { panic!("no open") };
+        session.accept().requests.next().await.unwrap()
+    };
+    tokio::select! {
+        _ = asked => {}
+        ended = accepted.driver.run() => panic!("{ended:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_while_a_session_starts_is_one_line() {
+    let agent = MockAgent::new();
+    let (tx, mut dialed) = mpsc::unbounded_channel();
+    agent.on_dial(move |_| {
+        let (near, far) = duplex(64 * 1024);
+        tx.send(far).unwrap();
+        Ok(DialStream::from_stream(near))
+    });
+    let serve = async { break_early(dialed.recv().await.unwrap()).await };
+    let (ran, ()) = tokio::join!(type_line(&agent, "ssh -t work ls"), serve);
+    let stderr = ran.failed(255);
+    assert!(stderr.starts_with("agentctl: ssh: ") && stderr.lines().count() == 1, "{stderr}");
 }
 
 #[tokio::test]

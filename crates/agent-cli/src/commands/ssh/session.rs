@@ -4,8 +4,7 @@
 use std::{collections::VecDeque, fmt, time::Duration};
 
 use agent_sdk::ssh::{
-    Channel, ChannelInput, ChannelOutput, ChannelRequest, ChannelRequests, Connection,
-    wire::{Put as _, Reader},
+    Channel, ChannelInput, ChannelOutput, ChannelRequests, Connection, SshExit, wire::Put as _,
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join4;
@@ -55,10 +54,8 @@ pub(super) struct Wishes {
 /// How a session ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// The program exited.
-    Exited(u32),
-    /// A signal of this name killed the program.
-    Killed(String),
+    /// The program ended, and the agent told how.
+    Told(SshExit),
     /// The channel was closed, and nobody knows why.
     Closed,
     /// A person asked for the end.
@@ -70,8 +67,8 @@ pub(super) enum End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exited(status) => write!(f, "exit status {status}"),
-            Self::Killed(name) => write!(f, "killed by signal {name}"),
+            Self::Told(SshExit::Signal(name)) => write!(f, "killed by signal {name}"),
+            Self::Told(exit) => write!(f, "exit status {}", exit.code()),
             Self::Closed => f.write_str("closed without a status"),
             Self::Escaped => f.write_str("left by ~."),
             Self::Signaled(signal) => f.write_str(signal.ending().unwrap_or("signal")),
@@ -131,12 +128,13 @@ impl Session {
             ask(start, Some(&command)),
         )
         .await;
+        // Why nothing runs is all there is to say then.
+        started?;
         for (what, answer) in [("keys", &keys), ("displays", &display), ("terminals", &terminal)] {
             if answer.is_err() {
                 out.problem(format_args!("the agent refuses {what}"));
             }
         }
-        started?;
         Ok(Self { channel, on_terminal: wishes.terminal && terminal.is_ok(), screen })
     }
 
@@ -250,7 +248,7 @@ impl Shown<'_> {
                     out.flush().await?;
                 }
                 request = self.requests.next(), if is_open => match request {
-                    Some(request) => end = ended(&request).or(end),
+                    Some(request) => end = SshExit::of(&request).map(End::Told).or(end),
                     None => is_open = false,
                 },
                 remark = remarks.next() => show_remark(&remark, out),
@@ -283,16 +281,6 @@ pub(super) fn show_remark(remark: &Remark, out: &mut Output<'_>) {
         Remark::Say(text) => out.note(text),
         // Whoever asked for it and cannot see it hears nothing.
         Remark::Help => drop(out.io.stderr.write_all(escapes::HELP.as_bytes())),
-    }
-}
-
-/// The end that a request tells of.
-fn ended(request: &ChannelRequest) -> Option<End> {
-    let mut reader = Reader::new(&request.payload);
-    match &*request.name {
-        b"exit-status" => reader.u32().ok().map(End::Exited),
-        b"exit-signal" => reader.text().ok().map(|name| End::Killed(name.to_owned())),
-        _ => None,
     }
 }
 

@@ -175,13 +175,11 @@ fn unconnected(error: Error) -> Error {
 /// Says how it ended, and passes the exit code on.
 fn conclude(end: End, reason: Option<&Ended>, out: &mut Output<'_>) -> Result<(), Error> {
     match end {
-        End::Exited(0) => Ok(()),
-        // As with a process, only the low byte counts.
-        End::Exited(status) => Err(Error::Status(status.to_le_bytes()[0])),
-        End::Killed(name) => {
-            let number = signal_number(&name);
-            Err(Error::Status(number.map_or(UNCONNECTED, |number| 128 + number)))
-        }
+        End::Told(exit) => match exit.code() {
+            0 => Ok(()),
+            // As with a process, only the low byte counts.
+            code => Err(Error::Status(code.to_le_bytes()[0])),
+        },
         End::Escaped => {
             out.note("connection ended");
             Err(Error::Abandoned(UNCONNECTED))
@@ -196,38 +194,6 @@ fn conclude(end: End, reason: Option<&Ended>, out: &mut Output<'_>) -> Result<()
             };
             let message = format!("connection lost: {why}");
             Err(unconnected(Error::Refused { operation: "ssh", message }))
-        }
-    }
-}
-
-/// The number of a signal of Linux by its name without `SIG`, behind which `@` and whose name it is
-/// may stand (RFC 4254 section 6.9).
-fn signal_number(name: &str) -> Option<u8> {
-    const NAMES: [&str; 31] = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-    ];
-    let name = name.split_once('@').map_or(name, |(name, _)| name);
-    let at = NAMES.iter().position(|known| *known == name)?;
-    u8::try_from(at + 1).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_signal_has_the_number_of_this_system() {
-        for (name, number) in [
-            ("HUP", Some(1)),
-            ("KILL", Some(9)),
-            ("TERM", Some(15)),
-            ("BUS@agentd", Some(7)),
-            ("XCPU@agentd", Some(24)),
-            ("NONE", None),
-        ] {
-            assert_eq!(signal_number(name), number, "{name}");
         }
     }
 }
