@@ -91,7 +91,7 @@ const fn python_package(name: &'static str, serves: &'static str) -> Component {
     Component { name, probe, source: Source::Pip, purpose: Purpose::Test, serves }
 }
 
-/// Every component, in the order in which they are shown.
+/// Every component, once for each of its purposes, in the order in which they are shown.
 pub(crate) const COMPONENTS: &[Component] = &[
     program("curl", "curl", Purpose::Test, "tests with a client that is not ours"),
     Component {
@@ -154,6 +154,9 @@ pub(crate) const COMPONENTS: &[Component] = &[
         purpose: Purpose::Test,
         serves: "the comparison of terminals with xterm",
     },
+    program("vim", "vim", Purpose::Test, "terminals with an editor in them"),
+    program("htop", "htop", Purpose::Test, "terminals with a monitor in them"),
+    program("tmux", "tmux", Purpose::Test, "terminals with terminals in them"),
     program("screen", "screen", Purpose::Test, "terminals that GNU screen keeps"),
     program("tmux", "tmux", Purpose::Bench, "the reference of terminals"),
     program("iperf3", "iperf3", Purpose::Bench, "streams through forwarded ports"),
@@ -211,9 +214,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_fit_in_a_list_with_commas() {
-        let names: BTreeSet<_> = COMPONENTS.iter().map(|component| component.name).collect();
+    fn names_are_unique_for_a_purpose_and_fit_in_a_list_with_commas() {
+        let purpose = |component: &Component| format!("{:?}", component.purpose);
+        let names: BTreeSet<_> =
+            COMPONENTS.iter().map(|component| (component.name, purpose(component))).collect();
         assert_eq!(names.len(), COMPONENTS.len());
-        assert!(names.iter().all(|name| !name.contains([',', ' ', '='])));
+        assert!(names.iter().all(|(name, _)| !name.contains([',', ' ', '='])));
     }
 }

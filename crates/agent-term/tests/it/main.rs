@@ -10,6 +10,7 @@ mod flood;
 mod http;
 mod join;
 mod needs_screen;
+mod needs_xterm;
 mod open;
 mod raw;
 mod sizes;
