@@ -1,7 +1,7 @@
 //! The two lines that the log has of a connection, and what is known of a client before it is let
 //! in.
 
-use std::{sync::Arc, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use agent_ssh_protocol::{Authenticator, Offer};
 use parking_lot::Mutex;
@@ -52,7 +52,7 @@ pub(super) struct Log {
 impl Log {
     /// A connection that has just arrived.
     pub(super) fn new(id: u64, peer: Peer, transport: TransportKind) -> Self {
-        let peer = peer.remote.map_or_else(|| "unknown".to_owned(), |remote| remote.to_string());
+        let peer = peer.remote.map_or_else(|| "unknown".to_owned(), written);
         let (user, identity) = (String::new(), None);
         Self { id, peer, transport: transport.label(), user, identity, since: Instant::now() }
     }
@@ -97,6 +97,11 @@ impl Log {
     }
 }
 
+/// An address as everywhere else: one of IPv4 as such, also if its listener has IPv6.
+fn written(address: SocketAddr) -> String {
+    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
+}
+
 /// An authenticator of whose clients the last user name is remembered, also if none is let in.
 #[derive(Debug)]
 pub(super) struct Watched<A> {
@@ -133,5 +138,22 @@ impl<A: Authenticator> Authenticator for Watched<A> {
     async fn public_key(&mut self, offer: Offer<'_>) -> bool {
         self.note(offer.user);
         self.inner.public_key(offer).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_address_is_written_as_ipv4() {
+        for (address, expected) in [
+            ("[::ffff:192.0.2.1]:22", "192.0.2.1:22"),
+            ("192.0.2.1:22", "192.0.2.1:22"),
+            ("[2001:db8::1]:22", "[2001:db8::1]:22"),
+        ] {
+            let address = address.parse().expect("an address");
+            assert_eq!(written(address), expected);
+        }
     }
 }
