@@ -22,7 +22,7 @@ use std::{
 
 use agent_ssh_protocol::{
     Accepted, Authenticator, Connection, Driver, Ended, Event, HandshakeError, Incoming, Open,
-    OpenFailure, accept,
+    OpenFailure, accept_until,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -146,12 +146,14 @@ where
         tracing::error!(error = agent_api::causes(Some(&error)), "no SSH without host keys");
         Reason::Protocol
     })?;
-    let accepting = Box::pin(accept(stream, config, authenticator));
-    let accepted = server.stop.run_until_cancelled(timeout(server.config.login_grace, accepting));
-    match accepted.await {
-        None => Err(Reason::ShuttingDown),
-        Some(Err(_)) => Err(Reason::LoginGrace),
-        Some(Ok(accepted)) => accepted.map_err(|error| {
+    let stop = async {
+        server.stop.cancelled().await;
+        (BY_APPLICATION, SHUTTING_DOWN)
+    };
+    let accepting = Box::pin(accept_until(stream, config, authenticator, stop));
+    match timeout(server.config.login_grace, accepting).await {
+        Err(_) => Err(Reason::LoginGrace),
+        Ok(accepted) => accepted.map_err(|error| {
             tracing::debug!(error = agent_api::causes(Some(&error)), "no SSH connection");
             failed(&error)
         }),
@@ -164,6 +166,7 @@ fn failed(error: &HandshakeError) -> Reason {
         HandshakeError::ConnectionLost | HandshakeError::Disconnected { .. } => Reason::Closed,
         HandshakeError::Io(_) => Reason::Lost,
         HandshakeError::TooManyAuthenticationFailures => Reason::TooManyFailures,
+        HandshakeError::Stopped => Reason::ShuttingDown,
         _ => Reason::Protocol,
     }
 }
