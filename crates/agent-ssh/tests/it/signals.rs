@@ -91,7 +91,9 @@ async fn a_break_needs_a_terminal_and_interrupts_only_if_its_modes_say_so() {
 
     let mut session = client.session().await;
     assert!(session.terminal("xterm").await);
-    let script = "stty -echo -brkint; echo 1; read line; trap 'echo broken; exit 5' INT; stty brkint -ignbrk; echo 2; sleep 60";
+    // A shell that is just about to start a program runs its trap only when that has ended.
+    let script = "stty -echo -brkint; echo 1; read line; trap 'echo broken; exit 5' INT; \
+                  stty brkint -ignbrk; echo 2; while :; do sleep 0.1; done";
     assert!(session.exec(script).await);
     session.read_until("1\r\n").await;
     assert!(session.ask("break", length).await);
