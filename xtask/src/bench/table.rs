@@ -81,7 +81,9 @@ impl Table {
                 Some(false) => "**FAIL**",
                 None => "",
             };
-            let cells = [&figure.name, &figure.ours.to_string(), &reference, &ratio, &target, mark];
+            // A bar would begin another cell.
+            let name = figure.name.replace('|', "\\|");
+            let cells = [&name, &figure.ours.to_string(), &reference, &ratio, &target, mark];
             text.push_str(&format!("| {} |\n", cells.join(" | ")));
         }
         text
@@ -136,7 +138,10 @@ mod tests {
     fn a_table_shows_ours_beside_the_reference() {
         let table = Table {
             figures: vec![
-                figure(1234.5, Some(1500.0), Target::RatioAtLeast(0.8)),
+                Figure {
+                    name: "read | copy".into(),
+                    ..figure(1234.5, Some(1500.0), Target::RatioAtLeast(0.8))
+                },
                 figure(0.5, None, Target::AtMost(0.25)),
             ],
         };
@@ -144,7 +149,7 @@ mod tests {
             table.markdown(),
             "| figure | ours | reference | ratio | target | |\n\
              |---|---|---|---|---|---|\n\
-             | read | 1234 MB/s | 1500 MB/s (nginx) | 0.82 | ratio >= 0.8 | pass |\n\
+             | read \\| copy | 1234 MB/s | 1500 MB/s (nginx) | 0.82 | ratio >= 0.8 | pass |\n\
              | read | 0.500 MB/s | - | - | <= 0.250 MB/s | **FAIL** |\n"
         );
     }
