@@ -24,6 +24,10 @@ impl History {
         self.lines.len()
     }
 
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Tells whether a new line makes the oldest go.
     pub(crate) fn is_full(&self) -> bool {
         self.lines.len() >= self.limit

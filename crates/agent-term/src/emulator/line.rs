@@ -4,31 +4,32 @@
 
 use super::cell::{Cell, Color, Content, Flags, Style};
 use super::extras::{Extras, Used, allocated};
+use super::packer::Packer;
 use super::row::Row;
 use super::width::{is_contested, width};
 
 /// Blank cells; two bytes of count follow.
-const BLANKS: u8 = 0;
+pub(super) const BLANKS: u8 = 0;
 /// The style without anything.
-const PLAIN: u8 = 1;
+pub(super) const PLAIN: u8 = 1;
 /// A style with nothing but a foreground, which follows in four bytes.
-const FOREGROUND: u8 = 2;
+pub(super) const FOREGROUND: u8 = 2;
 /// Any style; twelve bytes follow.
-const STYLE: u8 = 3;
+pub(super) const STYLE: u8 = 3;
 /// The next character is a combining mark in a cell of its own.
-const ALONE: u8 = 4;
+pub(super) const ALONE: u8 = 4;
 /// Bytes from here on are text.
 const TEXT: u8 = 0x20;
 
 /// A line of scrollback, without the blank cells at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
-    data: Box<[u8]>,
-    length: u16,
+    pub(super) data: Box<[u8]>,
+    pub(super) length: u16,
     /// As of [`Row::is_wrapped`].
     pub(crate) is_wrapped: bool,
     /// Some style has a number in [`Extras`].
-    has_extras: bool,
+    pub(super) has_extras: bool,
 }
 
 /// A part of a line.
@@ -47,27 +48,32 @@ pub(crate) enum Part<'a> {
 impl Line {
     /// Packs a row. `buffer` only saves allocations.
     pub(crate) fn pack(row: &Row, extras: &Extras, buffer: &mut Vec<u8>) -> Self {
-        buffer.clear();
         let length = row.length();
-        let mut packer =
-            Packer { data: buffer, style: Style::default(), blanks: 0, has_extras: false };
+        let mut packer = Packer::new(buffer);
         let kept = length.min(row.cells().len());
         let mut cells = row.cells()[..kept].iter().peekable();
         while let Some(cell) = cells.next() {
             // Halves of wide characters come in pairs; one that is alone shows nothing.
-            let is_pair = cell.width() == 2 && cells.next_if(|next| next.is_spacer()).is_some();
-            let is_half = cell.is_spacer() || cell.width() == 2 && !is_pair;
-            packer.add(if is_half { Cell::blank(cell.style) } else { *cell }, extras);
+            let is_half = match cell.width() {
+                2 => cells.next_if(|next| next.is_spacer()).is_none(),
+                _ => cell.is_spacer(),
+            };
+            let columns = usize::from(cell.width()).max(1);
+            match cell.content() {
+                Content::Char(mark) if columns == 1 && cell.width() == 0 => {
+                    packer.alone(mark, cell.style);
+                }
+                Content::Char(character) if !is_half => {
+                    packer.text(character.encode_utf8(&mut [0; 4]), columns, cell.style);
+                }
+                Content::Cluster(number) if !is_half => {
+                    packer.text(extras.cluster(number), columns, cell.style);
+                }
+                _ => packer.blanks(1, cell.style),
+            }
         }
-        packer.add_blanks(length - kept, row.rest());
-        packer.end_blanks();
-        let has_extras = packer.has_extras;
-        Self {
-            data: buffer.as_slice().into(),
-            length: length as u16,
-            is_wrapped: row.is_wrapped,
-            has_extras,
-        }
+        packer.blanks(length - kept, row.rest());
+        packer.finish(row.is_wrapped)
     }
 
     /// How many cells the line has until the last that is not blank.
@@ -82,6 +88,18 @@ impl Line {
 
     pub(crate) fn parts(&self) -> Parts<'_> {
         Parts(&self.data)
+    }
+
+    /// Returns where the text ends: behind the last cell with content, or before it if that has no width.
+    pub(crate) fn text_length(&self) -> usize {
+        let blanks = self.parts().fold(0, |blanks, part| match part {
+            Part::Style(_) => blanks,
+            Part::Blanks(count) => blanks + count,
+            Part::Text(_) => 0,
+            // It has no width.
+            Part::Alone(_) => 1,
+        });
+        self.length() - blanks
     }
 
     /// Unpacks the line to a row of at least its length.
@@ -137,75 +155,6 @@ fn unpack_text(text: &str, style: Style, cells: &mut Vec<Cell>, extras: &mut Ext
 /// Tells whether clients may find other widths in a text.
 pub(crate) fn has_contested(text: &str) -> bool {
     !text.is_ascii() && text.chars().any(is_contested)
-}
-
-#[derive(Debug)]
-struct Packer<'a> {
-    data: &'a mut Vec<u8>,
-    style: Style,
-    blanks: u16,
-    has_extras: bool,
-}
-
-impl Packer<'_> {
-    fn add(&mut self, cell: Cell, extras: &Extras) {
-        let content = cell.content();
-        if cell.style != self.style {
-            self.end_blanks();
-            self.set_style(cell.style);
-        }
-        if content == Content::Blank {
-            self.blanks += 1;
-            return;
-        }
-        self.end_blanks();
-        match content {
-            Content::Char(character) if character.is_ascii() => self.data.push(character as u8),
-            Content::Char(character) => {
-                if cell.width() == 0 {
-                    self.data.push(ALONE);
-                }
-                self.data.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            Content::Cluster(number) => {
-                self.data.extend_from_slice(extras.cluster(number).as_bytes());
-            }
-            Content::Blank | Content::Spacer => {}
-        }
-    }
-
-    fn add_blanks(&mut self, count: usize, style: Style) {
-        if count > 0 && style != self.style {
-            self.end_blanks();
-            self.set_style(style);
-        }
-        self.blanks += count as u16;
-    }
-
-    fn end_blanks(&mut self) {
-        if self.blanks > 0 {
-            self.data.push(BLANKS);
-            self.data.extend_from_slice(&self.blanks.to_le_bytes());
-            self.blanks = 0;
-        }
-    }
-
-    fn set_style(&mut self, style: Style) {
-        self.style = style;
-        self.has_extras |= style.extra != 0;
-        if style == Style::default() {
-            self.data.push(PLAIN);
-        } else if style == (Style { foreground: style.foreground, ..Style::default() }) {
-            self.data.push(FOREGROUND);
-            self.data.extend_from_slice(&style.foreground.0.to_le_bytes());
-        } else {
-            self.data.push(STYLE);
-            self.data.extend_from_slice(&style.foreground.0.to_le_bytes());
-            self.data.extend_from_slice(&style.background.0.to_le_bytes());
-            self.data.extend_from_slice(&style.flags.0.to_le_bytes());
-            self.data.extend_from_slice(&style.extra.to_le_bytes());
-        }
-    }
 }
 
 /// The parts of a line in order.

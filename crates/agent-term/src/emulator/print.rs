@@ -179,7 +179,7 @@ impl Terminal {
         let screen = self.screen();
         let x = screen.x.saturating_sub(joined);
         let cell = screen.row().cell(x);
-        // Where it cannot wrap and has no room, nothing changes from the second time on.
+        // Where it cannot wrap and has no room, nothing changes from the second time on, and there is no such cell.
         if usize::from(cell.width()) == joined {
             self.print_cells(cell, self.bounded(count, joined) - 1);
         }
@@ -204,6 +204,8 @@ impl Terminal {
             let now = left.min((cols - screen.x.min(cols)) / wide);
             if now == 0 {
                 if !autowrap {
+                    // One that is wide and has no room takes the cursor back.
+                    screen.x = screen.x.min(cols + 1 - wide);
                     return;
                 }
                 self.leave_line(cell.style);

@@ -3,17 +3,10 @@
 use std::collections::VecDeque;
 
 use super::cell::{Cell, Style};
-use super::extras::Extras;
 use super::line::Line;
 use super::row::Row;
+use super::split::{Place, split};
 use super::terminal::Terminal;
-
-/// A place in the text, which keeps to it: a line of all of scrollback and screen, and a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
-    line: usize,
-    x: usize,
-}
 
 impl Terminal {
     /// Changes the size of both screens.
@@ -68,35 +61,51 @@ impl Terminal {
     }
 
     /// Changes the number of columns of the main screen, and maybe of its lines.
+    ///
+    /// Begins with the newest text, so that what would be dropped is not wrapped.
     fn rewrap(&mut self, rows: usize, cols: usize) {
         let (old_rows, old_cols) = (self.rows, self.cols);
         let mut packing = Vec::new();
-        let mut lines = self.history.take();
-        let top = lines.len();
+        let mut old = self.history.take();
+        let top = old.len();
         for row in &self.main.rows {
-            lines.push_back(Line::pack(row, &self.extras, &mut packing));
+            old.push_back(Line::pack(row, &self.extras, &mut packing));
         }
         let saved = (top as isize + self.main.saved.y).max(0) as usize;
         let places = [
             Place { line: top, x: 0 },
             Place { line: top + self.main.y, x: self.main.x },
-            Place { line: saved.min(lines.len() - 1), x: self.main.saved.x },
+            Place { line: saved.min(old.len() - 1), x: self.main.saved.x },
         ];
         let mut wrapper = Wrapper {
-            old_cols,
-            cols,
-            extras: &mut self.extras,
+            cols: (old_cols, cols),
+            // The screen may begin up to its height before its first line does now.
+            most_above: self.history.limit() + rows,
             packing,
-            places,
+            places: [None; 3],
             lines: VecDeque::new(),
+            bytes: 0,
         };
-        wrapper.run(lines);
-        let Wrapper { places: [top, cursor, saved], mut lines, .. } = wrapper;
+        while !wrapper.is_enough(self.max_memory_bytes)
+            && let Some(text) = last_text(&mut old)
+        {
+            let here = places.map(|place| {
+                let line = place.line.checked_sub(old.len()).filter(|line| *line < text.len())?;
+                Some(Place { line, ..place })
+            });
+            wrapper.wrap(text, here);
+        }
+        drop(old);
+        let [top, cursor, saved] = wrapper.places();
+        let mut lines = wrapper.lines;
 
+        // Both are on the screen or were, so that they are not among what was left out.
+        let (top, cursor) = (top.unwrap_or_default(), cursor.unwrap_or_default());
+        let (top_line, cursor_line) = (top.line.max(0) as usize, cursor.line.max(0) as usize);
         let text_end = lines.iter().rposition(|line| line.length() > 0).map_or(0, |last| last + 1);
-        let mut end = text_end.max(cursor.line + 1);
+        let mut end = text_end.max(cursor_line + 1);
         let was_at_end = self.main.y + 1 == old_rows;
-        let mut start = top.line.max(end.saturating_sub(rows)).min(cursor.line);
+        let mut start = top_line.max(end.saturating_sub(rows)).min(cursor_line);
         if was_at_end {
             start = start.min(end.saturating_sub(rows));
         }
@@ -106,8 +115,9 @@ impl Terminal {
         self.main.rows = shown.iter().map(|line| line.unpack(cols, &mut self.extras)).collect();
         self.main.rows.resize_with(rows, || Row::blank(cols, Style::default()));
         self.history.restore(lines);
-        self.main.y = cursor.line - start;
-        self.main.saved.y = saved.line as isize - start as isize;
+        self.main.y = cursor_line - start;
+        let saved = saved.unwrap_or(Found { line: -1, x: self.main.saved.x });
+        self.main.saved.y = saved.line - start as isize;
         self.main.saved.x = saved.x;
         self.main.after_resize(cols);
         let is_full = self.main.row().cell(cols - 1) != Cell::default();
@@ -115,145 +125,100 @@ impl Terminal {
     }
 }
 
-/// Wraps lines for another number of columns.
+/// Takes the lines of the last text off.
+fn last_text(lines: &mut VecDeque<Line>) -> Option<Vec<Line>> {
+    let mut text = vec![lines.pop_back()?];
+    while text.last().is_some_and(|first| first.is_wrapped)
+        && let Some(line) = lines.pop_back()
+    {
+        text.push(line);
+    }
+    text.reverse();
+    Some(text)
+}
+
+/// Texts of more cells are wrapped twice, first only to count their lines.
+const MANY_CELLS: usize = 64 * 1024;
+
+/// A place in the new lines; it may be before the first that is kept.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    line: isize,
+    x: usize,
+}
+
+/// Wraps texts for another number of columns, the last one first.
 #[derive(Debug)]
-struct Wrapper<'a> {
-    old_cols: usize,
-    cols: usize,
-    extras: &'a mut Extras,
+struct Wrapper {
+    /// Before and after.
+    cols: (usize, usize),
+    /// How many lines are of use before the one that was the first of the screen.
+    most_above: usize,
     packing: Vec<u8>,
-    /// At first in the old lines, in the end in the new ones.
-    places: [Place; 3],
+    /// The top of the screen, the cursor, and the saved place, each with its line counted from the end: 1 is the last.
+    places: [Option<Place>; 3],
     /// The new lines.
     lines: VecDeque<Line>,
+    /// Bytes behind the new lines before the screen.
+    bytes: usize,
 }
 
-impl Wrapper<'_> {
-    fn run(&mut self, lines: VecDeque<Line>) {
-        let mut index = 0;
-        let old_places = self.places;
-        let mut lines = lines.into_iter().peekable();
-        while let Some(first) = lines.next() {
-            let mut group = vec![first];
-            while let Some(line) = lines.next_if(|line| line.is_wrapped) {
-                group.push(line);
+impl Wrapper {
+    /// Tells whether nothing before what there is will be kept.
+    fn is_enough(&self, max_bytes: usize) -> bool {
+        self.places[0].is_some_and(|top| {
+            self.lines.len() >= top.line + self.most_above || self.bytes > max_bytes
+        })
+    }
+
+    fn places(&self) -> [Option<Found>; 3] {
+        let found = |place: Place| Found {
+            line: self.lines.len() as isize - place.line as isize,
+            x: place.x,
+        };
+        self.places.map(|place| place.map(found))
+    }
+
+    /// Adds the lines of a text before those there are. Some of the places may be in it.
+    fn wrap(&mut self, text: Vec<Line>, here: [Option<Place>; 3]) {
+        let (old_cols, cols) = self.cols;
+        if let [line] = &text[..]
+            && line.length() <= cols
+        {
+            self.find(here, 1);
+            return self.add(text);
+        }
+        let mut skip = 0;
+        if text.len() * old_cols > MANY_CELLS {
+            let all = split(&text, here, self.cols, usize::MAX, &mut self.packing);
+            let top = all.places[0].map(|top| self.lines.len() + all.count - top.line);
+            if let Some(top) = top.or(self.places[0].map(|top| top.line)) {
+                let wanted = (top + self.most_above).saturating_sub(self.lines.len());
+                skip = all.count.saturating_sub(wanted);
             }
-            let old = index..index + group.len();
-            let here = old_places.map(|place| {
-                old.contains(&place.line).then(|| Place { line: place.line - index, ..place })
-            });
-            index = old.end;
-            self.wrap(group, here);
         }
+        let split = split(&text, here, self.cols, skip, &mut self.packing);
+        self.find(split.places, split.count);
+        self.add(split.lines);
     }
 
-    /// Wraps the lines of one text, in which some of the places may be.
-    fn wrap(&mut self, group: Vec<Line>, here: [Option<Place>; 3]) {
-        let start = self.lines.len();
-        if let [line] = &group[..]
-            && line.length() <= self.cols
-        {
-            self.set_places(here, |place| Place { line: start, x: place.x });
-            self.lines.extend(group);
-            return;
-        }
-        let rows: Vec<_> =
-            group.iter().map(|line| line.unpack(self.old_cols, self.extras)).collect();
-        if let [row] = &rows[..]
-            && row.text_length() <= self.cols
-        {
-            let mut row = row.clone();
-            row.resize(self.cols);
-            self.set_places(here, |place| Place { line: start, x: place.x });
-            return self.push(&row);
-        }
-        let (cells, offsets) = join(&rows);
-        let borders = borders(&cells, self.cols);
-        for (index, border) in borders.windows(2).enumerate() {
-            let cells = cells[border[0]..border[1]].to_vec();
-            let mut row = Row::new(cells, index > 0 || rows[0].is_wrapped);
-            row.resize(self.cols);
-            self.push(&row);
-        }
-        let cols = self.cols;
-        self.set_places(here, |place| {
-            let offset = offsets[place.line] + place.x;
-            let last = borders.len() - 2;
-            let index = borders[1..=last].iter().take_while(|border| **border <= offset).count();
-            Place { line: start + index, x: (offset - borders[index]).min(cols) }
-        });
-    }
-
-    fn set_places(&mut self, here: [Option<Place>; 3], new: impl Fn(Place) -> Place) {
-        for (place, here) in self.places.iter_mut().zip(here) {
-            if let Some(here) = here {
-                *place = new(here);
+    /// Notes places in a text of so many lines that goes before the lines there are.
+    fn find(&mut self, places: [Option<Place>; 3], count: usize) {
+        let after = self.lines.len();
+        for (found, place) in self.places.iter_mut().zip(places) {
+            if let Some(Place { line, x }) = place {
+                *found = Some(Place { line: after + count - line, x });
             }
         }
     }
 
-    fn push(&mut self, row: &Row) {
-        let line = Line::pack(row, self.extras, &mut self.packing);
-        self.lines.push_back(line);
-    }
-}
-
-/// Joins the rows of one text. Returns with its cells at which of them each row begins.
-fn join(rows: &[Row]) -> (Vec<Cell>, Vec<usize>) {
-    let mut cells = Vec::new();
-    let mut offsets = Vec::new();
-    for (index, row) in rows.iter().enumerate() {
-        offsets.push(cells.len());
-        let length = match rows.get(index + 1) {
-            None => row.text_length(),
-            // The last column stayed empty because a wide character had no place in it.
-            Some(next) if is_early(row, next) => row.cols() - 1,
-            Some(_) => row.cols(),
-        };
-        cells.extend((0..length).map(|column| row.cell(column)));
-    }
-    (cells, offsets)
-}
-
-fn is_early(row: &Row, next: &Row) -> bool {
-    let last = row.cell(row.cols() - 1);
-    last.width() == 1 && !last.has_content() && next.cell(0).width() == 2
-}
-
-/// Returns where a text is cut for so many columns, with its beginning and its end. There is at least one line.
-fn borders(cells: &[Cell], cols: usize) -> Vec<usize> {
-    let mut borders = vec![0];
-    let mut start = 0;
-    while cells.len() - start > cols {
-        let is_halved = cells[start + cols - 1].width() == 2;
-        start += cols - usize::from(is_halved);
-        borders.push(start);
-    }
-    borders.push(cells.len());
-    borders
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cells(text: &str) -> Vec<Cell> {
-        let style = Style::default();
-        let cell = |character| match character {
-            '漢' => vec![Cell::character('漢', 2, style), Cell::spacer(style)],
-            _ => vec![Cell::character(character, 1, style)],
-        };
-        text.chars().flat_map(cell).collect()
-    }
-
-    #[test]
-    fn texts_are_cut_at_the_last_column_and_never_in_a_character() {
-        let check =
-            |text, cols, expected: &[usize]| assert_eq!(borders(&cells(text), cols), expected);
-        check("", 3, &[0, 0]);
-        check("abc", 3, &[0, 3]);
-        check("abcd", 3, &[0, 3, 4]);
-        check("ab漢d", 3, &[0, 2, 5]);
-        check("漢漢", 3, &[0, 2, 4]);
+    fn add(&mut self, lines: Vec<Line>) {
+        let is_above = self.places[0].is_some();
+        for line in lines.into_iter().rev() {
+            if is_above {
+                self.bytes += line.memory_bytes() + size_of::<Line>();
+            }
+            self.lines.push_front(line);
+        }
     }
 }

@@ -76,12 +76,6 @@ impl Row {
         self.is_wrapped = is_wrapped;
     }
 
-    /// Returns where the text ends: behind the last cell with content.
-    pub(crate) fn text_length(&self) -> usize {
-        let last = self.cells.iter().rposition(|cell| cell.has_content());
-        last.map_or(0, |last| (last + usize::from(self.cells[last].width())).min(self.cols()))
-    }
-
     /// Returns where everything ends: behind the last cell that is not as in a new terminal.
     pub(crate) fn length(&self) -> usize {
         if self.rest != Style::default() && self.cells.len() < self.cols() {
@@ -264,11 +258,11 @@ mod tests {
     }
 
     #[test]
-    fn lengths_end_behind_text_and_behind_everything() {
+    fn the_length_ends_behind_everything() {
         let mut colored = row("ab漢   ");
-        assert_eq!((colored.text_length(), colored.length()), (4, 4));
+        assert_eq!(colored.length(), 4);
         colored.cells[5] = Cell::blank(Style { extra: 1, ..PLAIN });
-        assert_eq!((colored.text_length(), colored.length()), (4, 6));
+        assert_eq!(colored.length(), 6);
     }
 
     #[test]

@@ -167,7 +167,7 @@ mod tests {
     fn lines_scroll_within_the_region() {
         let mut screen = screen(5);
         (screen.top, screen.bottom) = (1, 3);
-        screen.scroll_up(Style::default(), true, |row| assert_eq!(row.text_length(), 1));
+        screen.scroll_up(Style::default(), true, |row| assert_eq!(row.length(), 1));
         assert_eq!(text(&screen), "acd e");
         assert!(screen.rows[3].is_wrapped);
         screen.scroll_down(2, Style::default());

@@ -68,7 +68,7 @@ pub(crate) struct Terminal {
     /// Colors that the program changed, by slot: 0 to 255 of the palette, then foreground, background, cursor.
     pub(crate) palette: BTreeMap<u16, Option<Box<str>>>,
     answers: Vec<u8>,
-    max_memory_bytes: usize,
+    pub(super) max_memory_bytes: usize,
     /// Bytes of the screens, which change only with their size.
     screen_bytes: usize,
     /// Saves allocations.

@@ -58,3 +58,23 @@ fn blank_lines_in_color_take_no_memory() {
         .sum();
     assert!(bytes < 100_000, "{bytes}");
 }
+
+#[test]
+fn a_text_longer_than_all_that_is_kept_wraps_anew() {
+    let mut emulator = emulator(Size::new(24, 1000));
+    for letter in 'a'..='z' {
+        emulator.feed(letter.to_string().repeat(20_000).as_bytes());
+    }
+    emulator.feed(b"the end");
+    let before = emulator.terminal.memory_bytes();
+    emulator.resize(Size::new(24, 2));
+    let terminal = emulator.terminal();
+    assert_eq!(terminal.history.len(), 10_000);
+    assert!(terminal.memory_bytes() < 2 * before, "{}", terminal.memory_bytes());
+    assert!(terminal.history.lines.iter().all(|line| line.is_wrapped && line.length() == 2));
+    let redraw = emulator.redraw();
+    assert!(redraw.windows(7).any(|window| window == b"the end"));
+    emulator.resize(Size::new(24, 1000));
+    assert_eq!(emulator.terminal().history.len(), 0);
+    assert!(emulator.redraw().windows(9).any(|window| window == b"zzthe end"));
+}

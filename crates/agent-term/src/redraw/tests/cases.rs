@@ -187,6 +187,7 @@ pub(super) const CASES: &[Case] = &[
     case("repetition of a wide character", "a漢\x1b[25b", "b字\x1b[9b"),
     case("repetition of a wide character without end", "漢\x1b[99999b", "b"),
     case("repetition of a wide character without wrapping", "\x1b[?7la漢\x1b[25b", "b"),
+    case("a wide character repeated to the border without wrapping", "\x1b[?7l漢\x1b[9b", "b"),
     case("repetition of marks", "ae\u{301}\u{302}\x1b[25b", "\x1b[3bx"),
     case("repetition over wide characters", "漢字漢字\r\nab\x1b[H漢\x1b[Ha\x1b[2b", "x"),
     case("repetition of what was drawn", "\x1b(0q", "\x1b[3bx"),
