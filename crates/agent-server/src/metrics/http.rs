@@ -25,29 +25,23 @@ async fn get_metrics(State(metrics): State<Metrics>, _: Query<NoParameters>) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
-    use agent_exec::Launcher;
-    use agent_git::Git;
     use agent_http::Observer;
-    use agent_proc::Processes;
     use axum::body::Body;
     use http::{Request, StatusCode};
     use http_body_util::BodyExt;
     use tower::ServiceExt;
+    use uuid::Uuid;
 
     use super::*;
-    use crate::{Config, Lifecycles, Logs, session::Sessions};
+    use crate::{Config, Lifecycles, Logs, compose::Services};
 
     /// Metrics of an agent that has done nothing yet.
     fn metrics() -> Metrics {
         let config = Config::new("/state", "/");
-        let session = Arc::new(Sessions::new(&config, &[]));
-        let launcher = Launcher::new(agent_exec::Config::default());
-        let config = agent_proc::Config::new("/state", "/");
-        let processes = Processes::new(config, launcher.clone(), session);
-        let git = Git::new(agent_git::Config::new("/state", "/"), launcher);
-        Metrics::new(Lifecycles::new(), Logs::start(None).unwrap(), processes, git)
+        let logs = Logs::start(None).unwrap();
+        Services::new(&config, Uuid::nil(), Lifecycles::new(), &logs, &[]).metrics
     }
 
     async fn call(metrics: &Metrics, uri: &str) -> (StatusCode, String, String) {
