@@ -42,7 +42,8 @@ fn a_bad_file_is_bad_usage_and_is_named_with_the_key() {
     };
     check("bogus = 1", "`bogus`");
     check("max_requests = \"many\"", "`max_requests`");
-    check("[ssh]\nlisten = [\"127.0.0.1:0\"]", "`ssh`");
+    check("[mcp]\nlisten = []", "`mcp`");
+    check("[ssh]\nlisten = [\"localhost\"]", "`ssh.listen`");
     check("[[scripts]]\nname = \"a\"", "`scripts[0].script`");
     let cron = "[[scripts]]\nname = \"a\"\nscript = \"true\"\ncron = \"never\"";
     check(cron, "`scripts[0].cron`");

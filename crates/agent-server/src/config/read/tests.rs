@@ -67,6 +67,7 @@ fn samples(setting: &Setting) -> [Vec<String>; 3] {
             "33333333-3333-3333-3333-333333333333",
         ],
         ("log_level", _) => ["warn", "info,a=debug", "trace"],
+        ("client_timeout", _) => ["3s", "2m", "3h"],
         ("oom_score_adj" | "nice", _) => ["-3", "0", "19"],
         (_, Kind::Switch) => ["true", "false", "true"],
         (_, Kind::Size) => ["16MiB", "1GiB", "16777217"],
@@ -152,7 +153,8 @@ fn every_setting_names_itself_when_its_value_is_bad() {
     for setting in settings().filter(|setting| setting.is_in_file()) {
         let bad = match setting.key {
             "agent_name" | "workspace_name" | "workspace_id" | "owner_name" => "a\u{1}",
-            "state_dir" | "token_file" | "log_dir" | "listen_unix" => "~/x",
+            "state_dir" | "token_file" | "log_dir" | "listen_unix" | "authorized_keys"
+            | "trusted_user_ca" | "unix" | "host_key" | "banner_files" | "motd_file" => "~/x",
             "directory" => "${",
             _ => "\u{1}",
         };
@@ -200,7 +202,11 @@ fn bad_usage_is_refused_in_one_line_that_names_it() {
         (file("\n]"), "config.toml: line 2: "),
         (file("bogus = 1"), "config.toml: `bogus`: unknown key"),
         (file("config = \"/x\""), "`config`: unknown key"),
-        (file("[ssh]\nlisten = []"), "`ssh`: unknown key"),
+        (file("[mcp]\nlisten = []"), "`mcp`: unknown key"),
+        (file("[ssh]\nbogus = 1"), "`ssh.bogus`: unknown key"),
+        (file("[ssh]\nclient_timeout = \"2s\""), "`ssh.client_timeout`: out of range"),
+        (file("[terminals]\nscrollback_lines = 100001"), "`terminals.scrollback_lines`: expected"),
+        (file("[ports]\nignore = [70000]"), "`ports.ignore`: "),
         (file("[processes]\nbogus = 1"), "`processes.bogus`: unknown key"),
         (file("[processes]\noutput_quota_bytes = 1048575"), "`processes.output_quota_bytes`: out"),
         (file("[processes]\ntotal_output_quota_bytes = \"1MiB\""), "out of range"),
