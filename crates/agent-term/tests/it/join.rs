@@ -61,15 +61,26 @@ fn assert_consecutive(shown: &str, from: u32, to: u32) {
     assert_eq!(numbers.last(), Some(&to));
 }
 
-/// A text without what begins with ESC and ends with a letter.
+/// A text without what begins with ESC and ends with a letter. Where the cursor is put back in the
+/// last line, what follows is written over it.
 fn without_sequences(text: &str) -> String {
-    let mut is_inside = false;
-    let is_text = |c: &char| {
-        let was_inside = is_inside || *c == '\u{1b}';
-        is_inside = was_inside && !c.is_ascii_alphabetic();
-        !was_inside
-    };
-    text.chars().filter(is_text).collect()
+    let mut parts = text.split('\u{1b}');
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+        let (sequence, text) = part.split_at(end + 1);
+        let column = sequence.strip_suffix('H').and_then(|place| place.rsplit_once(';'));
+        if let Some((_, column)) = column {
+            let line = shown.rfind(' ').map_or(0, |space| space + 1);
+            let over = line + column.parse::<usize>().unwrap() - 1;
+            let (same, after) = text.split_at(text.find(' ').unwrap_or(text.len()));
+            shown.replace_range(over..shown.len().min(over + same.len()), same);
+            shown.push_str(after);
+        } else {
+            shown.push_str(text);
+        }
+    }
+    shown
 }
 
 #[test]
