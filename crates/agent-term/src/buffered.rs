@@ -9,7 +9,7 @@ use std::{io, sync::Arc, time::Duration};
 use agent_exec::{Child, Pty, hang_up};
 use bytes::{Buf, Bytes};
 use tokio::{
-    task::yield_now,
+    task::{spawn_blocking, yield_now},
     time::{sleep, timeout},
 };
 use tracing::warn;
@@ -22,6 +22,7 @@ use crate::{
     entry::Tenancy,
     input::InputQueue,
     outbox::End,
+    redraws::Redraws,
     service::Shared,
     statistics::{Counters, ErrorType},
     terminal::{self, Why},
@@ -35,6 +36,9 @@ const DRAIN_BYTES: usize = 4 * 1024 * 1024;
 /// Longest time that output is read after the end of the program, because it can be output that
 /// takes long to show.
 const DRAIN_TIME: Duration = Duration::from_secs(3);
+/// Most bytes of redraws that connections have not taken yet, beyond the newest; with more, those
+/// connections begin anew.
+const MAX_REDRAW_BYTES: usize = 128 * 1024 * 1024;
 /// How often a terminal that no process has open is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -51,6 +55,7 @@ struct Screen {
     emulator: Emulator,
     /// What was read and is not shown yet.
     unshown: Bytes,
+    redraws: Redraws,
     queue: Arc<InputQueue>,
     counters: Arc<Counters>,
 }
@@ -81,7 +86,8 @@ impl Buffered {
         let (_, _, attachment) = control.seat(wanted, Arc::clone(&queue), None);
         let emulator = Emulator::new(control.size(), limits);
         let (unshown, counters) = (Bytes::new(), Arc::clone(&shared.counters));
-        let screen = Screen { emulator, unshown, queue, counters };
+        let redraws = Redraws::default();
+        let screen = Screen { emulator, unshown, redraws, queue, counters };
         (Self { child, pty, screen }, attachment)
     }
 
@@ -99,8 +105,10 @@ impl Buffered {
             Why::Exited(status) => {
                 // What comes later is lost.
                 let _ = timeout(DRAIN_TIME, self.drain(&mut control)).await;
-                let redraw = || Bytes::from(self.screen.emulator.redraw());
-                let last = control.has_laggards().then(redraw);
+                let last = match control.has_laggards() {
+                    true => Some(self.screen.redraw(&control).await),
+                    false => None,
+                };
                 // Whoever is told of the end finds the id free.
                 tenancy.end();
                 let exited = status.map(terminal::exited).unwrap_or_default();
@@ -132,7 +140,7 @@ impl Buffered {
         loop {
             let read = tokio::select! {
                 event = control.next() => {
-                    match screen.handle(control, pty, event) {
+                    match screen.handle(control, pty, event).await {
                         Some(cause) => return Why::Cause(cause),
                         None => continue,
                     }
@@ -195,14 +203,14 @@ impl Buffered {
 
 impl Screen {
     /// Does what the connections ask for; answers why the terminal ends, if it does.
-    fn handle(&mut self, control: &mut Control, pty: &Pty, event: Event) -> Option<Cause> {
+    async fn handle(&mut self, control: &mut Control, pty: &Pty, event: Event) -> Option<Cause> {
         match event {
-            Event::Join(join) => self.join(control, pty, join),
+            Event::Join(join) => self.join(control, pty, join).await,
             Event::Left(_) => {}
-            Event::Resize(size, by) => self.resize(control, pty, size, by),
+            Event::Resize(size, by) => self.resize(control, pty, size, by).await,
             Event::Resync(seat) => {
                 if let Some(outbox) = control.outbox(seat) {
-                    outbox.resume(self.emulator.redraw().into());
+                    outbox.resume(self.redraw(control).await);
                 }
             }
             Event::End(cause) => return Some(cause),
@@ -210,7 +218,7 @@ impl Screen {
         None
     }
 
-    fn join(&mut self, control: &mut Control, pty: &Pty, join: Join) {
+    async fn join(&mut self, control: &mut Control, pty: &Pty, join: Join) {
         let wanted = join.wanted;
         if let Err(error) = control.admit(wanted) {
             // Whoever asked may have left.
@@ -218,20 +226,59 @@ impl Screen {
             return;
         }
         if let Some(size) = wanted.size.filter(|size| *size != control.size()) {
-            self.resize(control, pty, size, control.next_seat());
+            self.resize(control, pty, size, control.next_seat()).await;
         }
-        let redraw = Bytes::from(self.emulator.redraw());
+        let redraw = self.redraw(control).await;
         let (_, _, attachment) = control.seat(wanted, Arc::clone(&self.queue), Some(redraw));
         let _ = join.reply.send(Ok(attachment));
     }
 
-    fn resize(&mut self, control: &mut Control, pty: &Pty, size: agent_exec::Size, by: u64) {
+    async fn resize(&mut self, control: &mut Control, pty: &Pty, size: agent_exec::Size, by: u64) {
         if pty.resize(size).is_err() {
             self.counters.failed(ErrorType::Resize);
             return control.not_resized();
         }
-        self.emulator.resize(size);
+        self.redraws.expire();
+        self.work(move |emulator| emulator.resize(size)).await;
         control.resized(size, by);
+    }
+
+    /// The bytes that bring a client to the present state, shared by all that need them.
+    async fn redraw(&mut self, control: &Control) -> Bytes {
+        if let Some(redraw) = self.redraws.newest() {
+            return redraw;
+        }
+        if self.redraws.bytes() > MAX_REDRAW_BYTES {
+            control.revoke_redraws();
+        }
+        let redraw = self.work(|emulator| emulator.redraw()).await;
+        self.redraws.add(redraw)
+    }
+
+    /// Does something to the emulator that may take long, then elsewhere. Nothing is shown meanwhile.
+    async fn work<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Emulator) -> T + Send + 'static,
+    ) -> T {
+        if !self.emulator.is_large() {
+            return work(&mut self.emulator);
+        }
+        let mut emulator = std::mem::replace(&mut self.emulator, Emulator::placeholder());
+        let worked = spawn_blocking(move || {
+            let done = work(&mut emulator);
+            (emulator, done)
+        });
+        match worked.await {
+            Ok((emulator, done)) => {
+                self.emulator = emulator;
+                done
+            }
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime stops, and this task with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 
     fn read(&mut self, control: &mut Control, pty: &Pty) -> Read {
@@ -270,6 +317,7 @@ impl Screen {
 
     /// Shows a piece of output, as much as takes about a millisecond; answers how much.
     fn show(&mut self, control: &Control, bytes: &[u8]) -> usize {
+        self.redraws.expire();
         let shown = self.emulator.feed_some(bytes);
         let bytes = &bytes[..shown];
         let answers = self.emulator.take_answers();

@@ -219,6 +219,11 @@ impl Control {
         found.map(|(_, outbox)| outbox)
     }
 
+    /// Takes redraws back that connections have not taken whole; those are resynchronized.
+    pub(crate) fn revoke_redraws(&self) {
+        self.connections.iter().for_each(|(_, outbox)| outbox.revoke_redraw());
+    }
+
     /// Hands output to every connection; never waits.
     pub(crate) fn show(&self, bytes: &[u8]) {
         self.printed();

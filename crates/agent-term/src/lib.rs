@@ -74,6 +74,7 @@ mod outbox;
 mod program;
 mod raw;
 mod redraw;
+mod redraws;
 mod request;
 mod screen;
 mod service;

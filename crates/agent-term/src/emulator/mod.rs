@@ -45,6 +45,9 @@ const MIN_COLS: u16 = 2;
 /// The most bytes that are taken at once.
 const MAX_BYTES: usize = 4 * 1024;
 
+/// Cells of a screen, or a 16th of the bytes of a state, which take some milliseconds to send or to wrap anew.
+const LARGE: usize = 64 * 1024;
+
 /// How much an emulator keeps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -89,6 +92,17 @@ impl Emulator {
         while !bytes.is_empty() {
             bytes = &bytes[self.feed_some(bytes)..];
         }
+    }
+
+    /// Makes one of no use, for the time that the real one is elsewhere.
+    pub(crate) fn placeholder() -> Self {
+        Self::new(Size::default(), Limits { scrollback_lines: 0, max_memory_bytes: 0 })
+    }
+
+    /// Tells whether a redraw or another size may take longer than some milliseconds.
+    pub(crate) fn is_large(&self) -> bool {
+        let cells = self.terminal.rows * self.terminal.cols;
+        cells >= LARGE || self.terminal.memory_bytes() >= 16 * LARGE
     }
 
     /// Changes the size, bounded as in [`Self::new`].

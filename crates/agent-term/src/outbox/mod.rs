@@ -98,6 +98,15 @@ struct Ending {
     last: Option<Bytes>,
 }
 
+impl Inner {
+    /// Drops live output.
+    fn lose(&mut self) {
+        self.resized = self.live.last_resized();
+        self.live = Chunks::default();
+        self.is_lagging = true;
+    }
+}
+
 impl Outbox {
     /// What a new connection gets first: a message, if it wants any, and maybe a redraw.
     pub(crate) fn new(events: Events, attached: TerminalAttached, redraw: Bytes) -> Self {
@@ -135,9 +144,20 @@ impl Outbox {
 
     fn bound(&self, inner: &mut Inner) {
         if inner.live.bytes() > MAX_BYTES {
-            inner.resized = inner.live.last_resized();
-            inner.live = Chunks::default();
-            inner.is_lagging = true;
+            inner.lose();
+        }
+        self.changed.notify_one();
+    }
+
+    /// Drops a redraw of which something was not taken yet, with all behind it.
+    pub(crate) fn revoke_redraw(&self) {
+        let mut inner = self.inner.lock();
+        if inner.redraw.is_empty() || inner.end.is_some() {
+            return;
+        }
+        inner.redraw = Bytes::new();
+        if !inner.is_lagging {
+            inner.lose();
         }
         self.changed.notify_one();
     }
@@ -202,7 +222,9 @@ impl Outbox {
             return Taken::Message(message);
         }
         if !inner.redraw.is_empty() {
-            return Taken::Output(chunks::split(&mut inner.redraw, MAX_TERMINAL_FRAME_BYTES));
+            let piece = chunks::split(&mut inner.redraw, MAX_TERMINAL_FRAME_BYTES);
+            // A copy, because a piece that is stuck in a socket would hold all of the redraw.
+            return Taken::Output(Bytes::copy_from_slice(&piece));
         }
         if let Some(taken) = inner.live.take(MAX_TERMINAL_FRAME_BYTES) {
             return taken;

@@ -111,6 +111,21 @@ fn a_redraw_on_its_way_outlives_the_next_loss() {
 }
 
 #[test]
+fn a_redraw_that_is_taken_back_is_followed_by_another() {
+    let outbox = outbox(Events::Wanted, "redraw");
+    push(&outbox, "a");
+    outbox.resized(Size::new(40, 120));
+    outbox.revoke_redraw();
+    push(&outbox, "lost");
+    assert_eq!(taken(&outbox), ["<attached>", "<lagging>"]);
+    outbox.resume("another ".into());
+    push(&outbox, "live");
+    assert_eq!(taken(&outbox), ["<resized>", "<resync>", "another live"]);
+    outbox.revoke_redraw();
+    assert!(!outbox.is_lagging(), "it was taken");
+}
+
+#[test]
 fn messages_are_bounded_like_output() {
     let outbox = outbox(Events::Wanted, "");
     for rows in 0..50_000 {
