@@ -172,6 +172,12 @@ impl Cell {
         self == Self::blank(Style::default())
     }
 
+    /// The character, if it is of ASCII and without combining marks.
+    pub(crate) const fn ascii(self) -> Option<u8> {
+        let code = self.content & (CODE | CLUSTER);
+        if code > 0 && code < 0x80 { Some(code as u8) } else { None }
+    }
+
     pub(crate) const fn content(self) -> Content {
         match (self.content & CODE, self.content & CLUSTER != 0) {
             (number, true) => Content::Cluster(number),

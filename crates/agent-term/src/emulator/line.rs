@@ -53,6 +53,10 @@ impl Line {
         let kept = length.min(row.cells().len());
         let mut cells = row.cells()[..kept].iter().peekable();
         while let Some(cell) = cells.next() {
+            if let Some(byte) = cell.ascii() {
+                packer.ascii(byte, cell.style);
+                continue;
+            }
             // Halves of wide characters come in pairs; one that is alone shows nothing.
             let is_half = match cell.width() {
                 2 => cells.next_if(|next| next.is_spacer()).is_none(),

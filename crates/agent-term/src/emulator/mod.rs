@@ -78,7 +78,7 @@ impl Emulator {
     /// Takes of what the program wrote, cut anywhere, as much as can be done at once: at least a byte, at most 4 KiB.
     /// Returns how much.
     ///
-    /// It takes about a millisecond at most, or as long as the most expensive sequence, which is some milliseconds
+    /// It takes about a millisecond at most, or as long as the most expensive sequence, which is up to 15 ms
     /// on the largest screen.
     pub(crate) fn feed_some(&mut self, bytes: &[u8]) -> usize {
         let now = &bytes[..bytes.len().min(MAX_BYTES)];

@@ -35,6 +35,18 @@ impl<'a> Packer<'a> {
         self.length += count;
     }
 
+    /// Adds a character of ASCII.
+    pub(super) fn ascii(&mut self, byte: u8, style: Style) {
+        if self.blanks > 0 {
+            self.end_blanks();
+        }
+        if self.style != style {
+            self.set_style(style);
+        }
+        self.data.push(byte);
+        self.length += 1;
+    }
+
     /// Adds characters with their combining marks, and how many cells they have.
     pub(super) fn text(&mut self, text: &str, columns: usize, style: Style) {
         self.end_blanks();
