@@ -101,7 +101,9 @@ fn a_write_without_room_says_how_much_was_taken() {
 fn writes_end_with_the_process() {
     with(|f| async move {
         let id = f.start(json!({"command": "exec sleep 300", "stdin": "open"})).await;
-        let waiting = join_all((0..20).map(|_| f.write(id, vec![b'x'; 100_000], 300_000)));
+        // The first is more than any pipe holds, so no other gets its turn.
+        let sizes = std::iter::once(2 * 1024 * 1024).chain([100_000; 19]);
+        let waiting = join_all(sizes.map(|size| f.write(id, vec![b'x'; size], 300_000)));
         let kill = async {
             f.signal(id, json!({"signal": "kill"})).await.unwrap();
         };
