@@ -16,6 +16,7 @@
 
 mod caller;
 pub mod close_codes;
+mod containers;
 mod error;
 mod etag;
 mod files;
@@ -32,6 +33,7 @@ mod terminals;
 mod timestamp;
 
 pub use caller::{ANCESTOR_CHAT_IDS_HEADER, CHAT_ID_HEADER, Caller, CallerError, ChatId};
+pub use containers::*;
 pub use error::{Classify, ErrorBody, ErrorCode, FieldError, causes};
 pub use etag::{ETag, ParseETagError};
 pub use files::*;

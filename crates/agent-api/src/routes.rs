@@ -175,6 +175,23 @@ pub const LIST_TERMINALS: Route = get("list_terminals", "/api/v0/terminals");
 /// Ends a terminal's program and frees its id.
 pub const CLOSE_TERMINAL: Route = delete("close_terminal", "/api/v0/terminals/{id}");
 
+/// Lists containers and dev containers.
+pub const LIST_CONTAINERS: Route = get("list_containers", "/api/v0/containers");
+/// Watches containers and dev containers, as a WebSocket.
+pub const WATCH_CONTAINERS: Route = get("watch_containers", "/api/v0/containers/watch");
+/// Begins to bring a dev container up anew.
+pub const RECREATE_DEV_CONTAINER: Route =
+    post("recreate_dev_container", "/api/v0/containers/devcontainers/{id}/recreate");
+/// Stops and removes the container of a dev container, and forgets it.
+pub const DELETE_DEV_CONTAINER: Route =
+    delete("delete_dev_container", "/api/v0/containers/devcontainers/{id}");
+/// Answers the log of bringing a dev container up.
+pub const DEV_CONTAINER_LOGS: Route =
+    get("dev_container_logs", "/api/v0/containers/devcontainers/{id}/logs");
+/// Opens a byte stream to the agent in a dev container, in place of the HTTP connection.
+pub const CONNECT_DEV_CONTAINER: Route =
+    get("connect_dev_container", "/api/v0/containers/devcontainers/{id}/agent");
+
 /// Every route; the operation of an older path is that of the newer one.
 pub const ALL: &[Route] = &[
     GET_GREETING,
@@ -219,6 +236,12 @@ pub const ALL: &[Route] = &[
     LIST_LISTENING_PORTS,
     DIAL,
     DIAL_UDP,
+    LIST_CONTAINERS,
+    WATCH_CONTAINERS,
+    RECREATE_DEV_CONTAINER,
+    DELETE_DEV_CONTAINER,
+    DEV_CONTAINER_LOGS,
+    CONNECT_DEV_CONTAINER,
 ];
 
 /// The route of a request; with a method that the path does not answer, one of the path's others,

@@ -1,0 +1,1 @@
+//! Runs the official devcontainer command and understands what it prints.

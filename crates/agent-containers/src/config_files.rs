@@ -1,0 +1,1 @@
+//! Notices when the configuration files of dev containers change.

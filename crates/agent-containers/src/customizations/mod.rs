@@ -1,0 +1,1 @@
+//! What a devcontainer.json says to this agent.

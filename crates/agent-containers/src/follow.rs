@@ -1,0 +1,1 @@
+//! When the engine is asked for its containers anew.

@@ -1,0 +1,1 @@
+//! Logs of bringing dev containers up, on disk.

@@ -1,0 +1,1 @@
+//! Agents inside dev containers.

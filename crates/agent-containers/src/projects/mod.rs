@@ -1,0 +1,1 @@
+//! Looks through projects for dev containers.

@@ -1,0 +1,1 @@
+//! The dev containers that are known, and what each of them is.
