@@ -8,6 +8,7 @@ mod cli;
 mod config_files;
 mod customizations;
 mod engine;
+mod error;
 mod exec;
 mod follow;
 #[cfg(feature = "http")]
@@ -17,6 +18,11 @@ mod nested;
 mod projects;
 mod registry;
 mod service;
+mod statistics;
 
 pub use config::{Config, ConfiguredDevContainer};
+pub use error::Error;
+pub use nested::NestedStream;
+pub use service::{Containers, ContainersWatch, LogStream};
+pub use statistics::{SECONDS, Statistics, Times};
 pub use workspace::Workspace;
