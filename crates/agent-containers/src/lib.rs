@@ -22,6 +22,7 @@ mod statistics;
 
 pub use config::{Config, ConfiguredDevContainer};
 pub use error::Error;
+pub use exec::{ExecCommand, ExecError, ExecRequest, ExecTerminal};
 pub use nested::NestedStream;
 pub use service::{Containers, ContainersWatch, LogStream};
 pub use statistics::{SECONDS, Statistics, Times};
