@@ -82,3 +82,8 @@ pub const MAX_TERMINAL_FRAME_BYTES: usize = 32 * 1024;
 pub const MAX_TERMINAL_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Most characters of a terminal's title.
 pub const MAX_TERMINAL_TITLE: usize = 256;
+
+/// Longest name of a dev container in bytes.
+pub const MAX_DEV_CONTAINER_NAME: usize = 64;
+/// Largest log of bringing a dev container up in bytes; beyond it the oldest lines go.
+pub const MAX_DEV_CONTAINER_LOG_BYTES: u64 = 10 * 1024 * 1024;

@@ -177,6 +177,8 @@ pub const CLOSE_TERMINAL: Route = delete("close_terminal", "/api/v0/terminals/{i
 
 /// Lists containers and dev containers.
 pub const LIST_CONTAINERS: Route = get("list_containers", "/api/v0/containers");
+/// The other path of [`LIST_CONTAINERS`].
+pub const LIST_CONTAINERS_SLASH: Route = get("list_containers", "/api/v0/containers/");
 /// Watches containers and dev containers, as a WebSocket.
 pub const WATCH_CONTAINERS: Route = get("watch_containers", "/api/v0/containers/watch");
 /// Begins to bring a dev container up anew.
@@ -185,6 +187,9 @@ pub const RECREATE_DEV_CONTAINER: Route =
 /// Stops and removes the container of a dev container, and forgets it.
 pub const DELETE_DEV_CONTAINER: Route =
     delete("delete_dev_container", "/api/v0/containers/devcontainers/{id}");
+/// The other path of [`DELETE_DEV_CONTAINER`].
+pub const DELETE_DEV_CONTAINER_SLASH: Route =
+    delete("delete_dev_container", "/api/v0/containers/devcontainers/{id}/");
 /// Answers the log of bringing a dev container up.
 pub const DEV_CONTAINER_LOGS: Route =
     get("dev_container_logs", "/api/v0/containers/devcontainers/{id}/logs");
@@ -237,9 +242,11 @@ pub const ALL: &[Route] = &[
     DIAL,
     DIAL_UDP,
     LIST_CONTAINERS,
+    LIST_CONTAINERS_SLASH,
     WATCH_CONTAINERS,
     RECREATE_DEV_CONTAINER,
     DELETE_DEV_CONTAINER,
+    DELETE_DEV_CONTAINER_SLASH,
     DEV_CONTAINER_LOGS,
     CONNECT_DEV_CONTAINER,
 ];
@@ -280,6 +287,10 @@ mod tests {
             ("DELETE /api/v0/processes/7", Some("delete_process")),
             ("GET /api/v0/processes/7/output", Some("get_process_output")),
             ("POST /api/v0/processes/7/input/close", Some("close_process_input")),
+            ("GET /api/v0/containers/", Some("list_containers")),
+            ("GET /api/v0/containers/watch", Some("watch_containers")),
+            ("DELETE /api/v0/containers/devcontainers/7/", Some("delete_dev_container")),
+            ("GET /api/v0/containers/watch/", None),
         ];
         for (request, expected) in cases {
             let (method, path) = request.split_once(' ').unwrap();

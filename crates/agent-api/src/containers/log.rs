@@ -37,3 +37,15 @@ pub struct DevContainerLogEntry {
     /// The text, without white space around it.
     pub text: String,
 }
+
+/// A message of the log over a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DevContainerLogMessage {
+    /// One entry more.
+    Entry(DevContainerLogEntry),
+    /// A message of a newer agent.
+    #[serde(other)]
+    Unknown,
+}

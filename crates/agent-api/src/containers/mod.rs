@@ -4,6 +4,7 @@ mod app;
 mod container;
 mod dev_container;
 mod log;
+mod query;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,17 +12,9 @@ pub use app::*;
 pub use container::*;
 pub use dev_container::*;
 pub use log::*;
+pub use query::*;
 
 use crate::null::as_default;
-
-/// Query of `list_containers` and `watch_containers`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListContainersRequest {
-    /// Labels that a container must have, all of them: `KEY` or `KEY=VALUE`. An empty key is
-    /// refused. Dev containers are not filtered.
-    #[serde(default)]
-    pub label: Vec<String>,
-}
 
 /// Answer of `list_containers`, and each message of `watch_containers`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

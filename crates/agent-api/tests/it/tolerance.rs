@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::values::{Values, Wire, name_of, visit_all};
 
 /// Fields that hold an object of names which the caller chooses.
-const MAPS: [&str; 1] = ["env"];
+const MAPS: [&str; 3] = ["env", "labels", "volumes"];
 
 /// Every object with fields in a JSON value, as pointers (RFC 6901).
 fn objects(value: &Value) -> Vec<String> {
@@ -154,6 +154,8 @@ fn an_unknown_value_of_a_newer_peer_is_read_as_unknown() {
     check(agent_api::TerminalBackend::Unknown);
     check(agent_api::TerminalState::Unknown);
     check(Network::Unknown);
+    check(agent_api::DevContainerStatus::Unknown);
+    check(agent_api::DevContainerLogLevel::Unknown);
     // What a client does about a code it does not know is what it does about any other failure.
     check(ErrorCode::Internal);
 }
@@ -176,6 +178,9 @@ fn a_message_of_a_newer_agent_is_read_as_unknown() {
 fn a_list_that_is_null_is_empty() {
     let list: agent_api::ListProcessesResponse = read(&json!({"processes": null})).unwrap();
     assert_eq!(list.processes, []);
+    let containers = json!({"devcontainers": null, "containers": null, "warnings": null});
+    let list: agent_api::ListContainersResponse = read(&containers).unwrap();
+    assert_eq!(list, agent_api::ListContainersResponse::default());
     let start: StartProcessRequest = read(&json!({"env": null, "args": null})).unwrap();
     assert_eq!(start, StartProcessRequest::default());
 }

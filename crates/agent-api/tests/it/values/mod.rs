@@ -1,5 +1,6 @@
 //! Values of every wire type: the smallest and the fullest of a struct, every variant of an enum.
 
+mod containers;
 mod files;
 mod git;
 mod lifecycle;
@@ -43,6 +44,7 @@ pub(crate) fn visit_all(values: &mut impl Values) {
     git::visit(values);
     terminals::visit(values);
     ports::visit(values);
+    containers::visit(values);
 }
 
 fn etag() -> ETag {
