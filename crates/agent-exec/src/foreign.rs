@@ -6,12 +6,16 @@ use std::{fmt, io, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
+use tokio_util::task::TaskTracker;
 
 use crate::{ExitStatus, Signal, Size};
 
 /// A running command, in three parts that can be used beside each other.
+///
+/// Dropping the first two closes its pipes and ends nothing; the third goes on working then.
 pub struct Foreign {
-    /// Its standard input, or what is typed into its terminal; a shutdown is the end of it.
+    /// Its standard input, or what is typed into its terminal; a shutdown is the end of it. What is
+    /// written is on its way without a flush.
     pub input: Box<dyn AsyncWrite + Send + Unpin>,
     /// What it prints.
     pub output: Box<dyn ForeignOutput>,
@@ -28,7 +32,7 @@ pub enum ForeignData {
     ErrorOutput(Bytes),
 }
 
-/// What a foreign command prints, in order; a reader that stalls stops the command.
+/// What a foreign command prints, in order; a reader that stalls stops the command in the end.
 #[async_trait]
 pub trait ForeignOutput: Send {
     /// The next piece; `None` when nothing more comes.
@@ -49,6 +53,12 @@ pub trait ForeignHandle: Send + Sync + fmt::Debug {
     /// when there is nobody.
     async fn signal(&self, signal: Signal) -> io::Result<bool>;
 
+    /// Whether a break on its terminal's line would interrupt: `BRKINT` set and `IGNBRK` clear
+    /// (termios(3)); `false` where nobody can tell, as for a terminal that is left as it was made.
+    async fn interrupts_on_break(&self) -> bool {
+        false
+    }
+
     /// Takes its terminal away: `SIGHUP`, then `SIGCONT`, and after five seconds `SIGKILL`. Returns
     /// when it is gone.
     async fn hang_up(&self);
@@ -56,8 +66,66 @@ pub trait ForeignHandle: Send + Sync + fmt::Debug {
     /// Kills it and everything that it started.
     async fn kill(&self);
 
-    /// How it ended; may be asked any number of times.
+    /// How it ended, as soon as that is known; may be asked any number of times, and of what it
+    /// printed there may be some left.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost.
     async fn wait(&self) -> ExitStatus;
+}
+
+impl Foreign {
+    /// Sees a start through, whether or not somebody waits for it; a command that nobody takes is
+    /// killed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the start.
+    ///
+    /// # Panics
+    ///
+    /// When the start does.
+    pub async fn start<E: Send + 'static>(
+        tasks: &TaskTracker,
+        start: impl Future<Output = Result<Self, E>> + Send + 'static,
+    ) -> Result<Self, E> {
+        let owner = tasks.clone();
+        let starting = async move {
+            let started = start.await?;
+            Ok(Unclaimed { started: Some(started), tasks: owner })
+        };
+        match tasks.spawn(starting).await {
+            Ok(started) => Ok(started?.claim()),
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime stops, and whoever waits with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+/// A command that nobody has taken yet; dropped, it is killed.
+struct Unclaimed {
+    started: Option<Foreign>,
+    tasks: TaskTracker,
+}
+
+impl Unclaimed {
+    fn claim(mut self) -> Foreign {
+        self.started.take().expect("only claiming takes the command")
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        let Some(Foreign { handle, .. }) = self.started.take() else { return };
+        // Without a runtime there is nothing that could have reached it, or it is gone.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            self.tasks.spawn_on(async move { handle.kill().await }, &runtime);
+        }
+    }
 }
 
 impl fmt::Debug for Foreign {

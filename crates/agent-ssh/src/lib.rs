@@ -4,6 +4,7 @@ mod agent;
 mod auth;
 mod config;
 mod connection;
+mod containers;
 mod door;
 mod error;
 mod forward;
@@ -16,6 +17,7 @@ mod workspace;
 mod x11;
 
 pub use config::Config;
+pub use containers::{ContainerCommand, ContainerError, ContainerTerminal, Containers};
 pub use error::{Refused, StartError};
 pub use host_keys::HostKeyError;
 pub use service::{Admission, Peer, Ssh};

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -25,7 +25,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::{
-    Config, Refused, StartError, Statistics, TransportKind, Workspace,
+    Config, Containers, Refused, StartError, Statistics, TransportKind, Workspace,
     agent::Links,
     auth::Policy,
     connection::{self, Arrival},
@@ -53,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) launcher: Launcher,
     pub(crate) workspace: Arc<dyn Workspace>,
+    containers: OnceLock<Arc<dyn Containers>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) streamlocals: StreamlocalRegistry,
     pub(crate) displays: Displays,
@@ -94,6 +95,7 @@ impl Ssh {
             config,
             launcher,
             workspace,
+            containers: OnceLock::new(),
             counters: Arc::default(),
             streamlocals: StreamlocalRegistry::default(),
             displays: Displays::default(),
@@ -106,6 +108,14 @@ impl Ssh {
             connections: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Lets sessions that name a container run there; without it they run on the host. The first
+    /// call counts, for all clones.
+    #[must_use]
+    pub fn with_containers(self, containers: Arc<dyn Containers>) -> Self {
+        let _ = self.shared.containers.set(containers);
+        self
     }
 
     /// Reads the host keys, and makes the one that is missing at the first start; the first
@@ -183,6 +193,11 @@ impl Shared {
     /// What the protocol is told, host keys included.
     pub(crate) async fn protocol(&self) -> Result<Arc<ServerConfig>, StartError> {
         self.protocol.get_or_try_init(|| self.read_keys()).await.cloned()
+    }
+
+    /// What runs commands in containers, if that is on.
+    pub(crate) fn containers(&self) -> Option<&Arc<dyn Containers>> {
+        self.containers.get().filter(|containers| containers.is_enabled())
     }
 
     pub(crate) fn policy(&self) -> Arc<Policy> {

@@ -61,6 +61,7 @@
 mod attachment;
 mod buffered;
 mod config;
+mod containers;
 mod control;
 mod emulator;
 mod entry;
@@ -85,6 +86,7 @@ mod workspace;
 
 pub use attachment::{Attachment, Input, Outgoing, Output};
 pub use config::Config;
+pub use containers::{ContainerCommand, ContainerError, Containers};
 pub use error::Error;
 pub use messages::InvalidMessage;
 pub use outbox::End;

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -22,7 +22,7 @@ use tokio_util::{
 use tracing::{Instrument, info_span};
 
 use crate::{
-    Attachment, Config, Error, Statistics, Workspace,
+    Attachment, Config, Containers, Error, Statistics, Workspace,
     attachment::{Command, Join, Line, Wanted},
     control::{Bounds, Control},
     entry::{Entry, Phase, Table, Tenancy},
@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) launcher: Launcher,
     pub(crate) workspace: Arc<dyn Workspace>,
+    containers: OnceLock<Arc<dyn Containers>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) stop: CancellationToken,
     /// Programs that still end are killed.
@@ -71,6 +72,7 @@ impl Terminals {
             config,
             launcher,
             workspace,
+            containers: OnceLock::new(),
             counters: Arc::default(),
             stop: stop.clone(),
             kill: CancellationToken::new(),
@@ -79,6 +81,14 @@ impl Terminals {
             last_number: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared), _alive: Arc::new(stop.drop_guard()) }
+    }
+
+    /// Lets terminals that name a container run there; without it they are refused. The first call
+    /// counts, for all clones.
+    #[must_use]
+    pub fn with_containers(self, containers: Arc<dyn Containers>) -> Self {
+        let _ = self.shared.containers.set(containers);
+        self
     }
 
     /// Joins the terminal of an id, or creates it.
@@ -172,6 +182,11 @@ impl Terminals {
 }
 
 impl Shared {
+    /// What runs programs in containers, if that is on.
+    pub(crate) fn containers(&self) -> Option<&Arc<dyn Containers>> {
+        self.containers.get().filter(|containers| containers.is_enabled())
+    }
+
     /// Does [`Terminals::open_terminal`].
     pub(crate) async fn open(
         self: &Arc<Self>,
