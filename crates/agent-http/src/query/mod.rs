@@ -18,9 +18,9 @@ use notes::Notes;
 /// A query string, extracted into a plain struct.
 ///
 /// A `String` field is a required parameter, everything else is optional and needs
-/// `#[serde(default)]`. Refused are parameters the struct does not know, repeated ones, numbers
-/// that are negative or above 2^63 - 1, booleans other than `true` and `false`, and values that
-/// are not UTF-8.
+/// `#[serde(default)]`; a sequence has all values of a parameter, which may then be repeated.
+/// Refused are parameters the struct does not know, other repeated ones, numbers that are negative
+/// or above 2^63 - 1, booleans other than `true` and `false`, and values that are not UTF-8.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<T>(pub T);
 
@@ -83,8 +83,8 @@ impl Classify for QueryError {
 #[cfg(test)]
 mod tests {
     use agent_api::{
-        GetProcessOutputRequest, ListDirectoryQuery, ReadFileLinesRequest, ReadFileRequest,
-        WaitFor, WriteFileRequest,
+        GetProcessOutputRequest, ListContainersRequest, ListDirectoryQuery, ReadFileLinesRequest,
+        ReadFileRequest, WaitFor, WriteFileRequest,
     };
     use proptest::prelude::*;
 
@@ -188,6 +188,20 @@ mod tests {
         assert_eq!(read("wait_for=%63losed"), WaitFor::Closed);
         assert_eq!(read("wait_for=never"), WaitFor::Unknown);
         assert_eq!(read(""), WaitFor::Exit);
+    }
+
+    #[test]
+    fn a_parameter_of_several_values_is_read_with_all_of_them() {
+        let read = |query| Query::<ListContainersRequest>::parse(query).unwrap().0.label;
+        assert_eq!(read("label=a&label=b%3Dc+d&label="), ["a", "b=c d", ""]);
+        assert_eq!(read("label=a=b=c&l%61bel=a=b=c"), ["a=b=c", "a=b=c"]);
+        assert_eq!(read(""), [""; 0]);
+        for (query, field) in
+            [("label=a&labels=b", "labels"), ("label=%ff&label=a", "label"), ("Label=a", "Label")]
+        {
+            let refused = refused::<ListContainersRequest>(query);
+            assert_eq!((refused.len(), refused[0].0.as_str()), (1, field), "{query}");
+        }
     }
 
     #[test]

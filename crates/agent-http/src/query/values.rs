@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use agent_api::limits::MAX_QUERY_INTEGER;
 use serde::{
     Deserializer,
-    de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, Visitor},
+    de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
     forward_to_deserialize_any,
 };
 
@@ -86,14 +86,15 @@ impl<'de, 'a: 'de> Deserializer<'de> for Parameters<'a> {
         known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let mut accepted: Vec<(&'static str, &str)> = Vec::new();
+        let mut accepted: Vec<(&'static str, Vec<&str>)> = Vec::new();
         for (name, value) in self.fields {
-            match known.iter().find(|k| *k == name) {
-                None => note(self.notes, name, "unknown parameter"),
-                Some(name) if accepted.iter().any(|(seen, _)| seen == name) => {
-                    note(self.notes, name, "the parameter is given twice");
-                }
-                Some(name) => accepted.push((name, value)),
+            let Some(name) = known.iter().find(|k| *k == name) else {
+                note(self.notes, name, "unknown parameter");
+                continue;
+            };
+            match accepted.iter_mut().find(|(seen, _)| seen == name) {
+                Some((_, values)) => values.push(value),
+                None => accepted.push((name, vec![value])),
             }
         }
         visitor.visit_map(Fields { rest: accepted.into_iter(), value: None, notes: self.notes })
@@ -110,8 +111,8 @@ impl<'de, 'a: 'de> Deserializer<'de> for Parameters<'a> {
 }
 
 struct Fields<'a> {
-    rest: std::vec::IntoIter<(&'static str, &'a str)>,
-    value: Option<(&'static str, &'a str)>,
+    rest: std::vec::IntoIter<(&'static str, Vec<&'a str>)>,
+    value: Option<(&'static str, Vec<&'a str>)>,
     notes: &'a RefCell<Notes>,
 }
 
@@ -123,7 +124,7 @@ impl<'de, 'a: 'de> MapAccess<'de> for Fields<'a> {
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
         self.value = self.rest.next();
-        match self.value {
+        match &self.value {
             None => Ok(None),
             Some((name, _)) => {
                 seed.deserialize(serde::de::value::StrDeserializer::new(name)).map(Some)
@@ -132,15 +133,91 @@ impl<'de, 'a: 'de> MapAccess<'de> for Fields<'a> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        let (name, text) = self.value.take().expect("serde asks for a key first");
-        let value = Value { name, text, is_required: true, notes: self.notes };
-        seed.deserialize(value).map_err(|error| match error {
+        let (name, texts) = self.value.take().expect("serde asks for a key first");
+        let values = Values { name, texts, notes: self.notes };
+        seed.deserialize(values).map_err(|error| match error {
             Error::Other(text) => {
                 note(self.notes, name, text);
                 Error::Refused(name)
             }
             error => error,
         })
+    }
+}
+
+/// The values of one parameter: all of them for a sequence, and otherwise there may be only one.
+struct Values<'a> {
+    name: &'static str,
+    /// At least one.
+    texts: Vec<&'a str>,
+    notes: &'a RefCell<Notes>,
+}
+
+impl<'a> Values<'a> {
+    fn one(self) -> Value<'a> {
+        if self.texts.len() > 1 {
+            note(self.notes, self.name, "the parameter is given twice");
+        }
+        let text = self.texts[0];
+        Value { name: self.name, text, is_required: true, notes: self.notes }
+    }
+}
+
+/// Reads a kind of value that there may be only one of.
+macro_rules! read_one {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            self.one().$method(visitor)
+        }
+    )*};
+}
+
+impl<'de, 'a: 'de> Deserializer<'de> for Values<'a> {
+    type Error = Error;
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let (name, notes) = (self.name, self.notes);
+        let values = self.texts.into_iter();
+        visitor.visit_seq(Items { values, name, notes })
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.one().deserialize_enum(name, variants, visitor)
+    }
+
+    read_one! {
+        deserialize_any deserialize_bool deserialize_option deserialize_str deserialize_string
+        deserialize_u64
+    }
+
+    forward_to_deserialize_any! {
+        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char bytes byte_buf unit unit_struct
+        newtype_struct tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// The values of a parameter that may be given more than once, none of which is required.
+struct Items<'a> {
+    values: std::vec::IntoIter<&'a str>,
+    name: &'static str,
+    notes: &'a RefCell<Notes>,
+}
+
+impl<'de, 'a: 'de> SeqAccess<'de> for Items<'a> {
+    type Error = Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
+        let Some(text) = self.values.next() else { return Ok(None) };
+        let value = Value { name: self.name, text, is_required: false, notes: self.notes };
+        seed.deserialize(value).map(Some)
     }
 }
 
