@@ -2,8 +2,9 @@
 //! for.
 //!
 //! [`Server`] serves a router over any byte stream with limits and a drain. [`Query`], [`Body`] and
-//! [`Chat`] read a request, [`Reply`] and [`Failure`] answer it; [`Upgrade`], [`EventStream`] and
-//! [`Tunnel`] answer with a stream, and [`Waiting`] lets a request wait without being in others' way.
+//! [`Chat`] read a request, [`Reply`] and [`Failure`] answer it; [`Upgrade`], [`EventStream`],
+//! [`LineStream`] and [`Tunnel`] answer with a stream, and [`Waiting`] lets a request wait without
+//! being in others' way.
 //!
 //! ```
 //! use agent_api::{StatPathRequest, ResolvePathResponse};
@@ -23,6 +24,7 @@ mod body;
 mod chat;
 mod event_stream;
 mod failure;
+mod line_stream;
 mod query;
 mod request_id;
 mod serve;
@@ -39,9 +41,10 @@ pub use body::Body;
 pub use chat::Chat;
 pub use event_stream::{Event, EventStream};
 pub use failure::{Failure, Reply};
+pub use line_stream::LineStream;
 pub use query::{Query, QueryError};
 pub use serve::{Config, Listener, Observer, Peer, PeerAddress, Server, Trust};
-pub use streaming::Streaming;
+pub use streaming::{Streaming, StreamingOrLines};
 pub use token::{Token, TokenError};
 pub use tunnel::{Tunnel, TunnelError, TunnelReader, TunnelStream, TunnelWriter};
 pub use waiting::Waiting;

@@ -1,9 +1,11 @@
-//! Routes that are a WebSocket and an event stream, whichever the request asks for.
+//! Routes that are a WebSocket, an event stream and perhaps lines, whichever the request asks for.
+
+use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, header, request::Parts};
 
-use crate::{EventStream, Failure, Upgrade};
+use crate::{EventStream, Failure, LineStream, Upgrade};
 
 /// What a request to a streaming route asks for.
 ///
@@ -15,6 +17,20 @@ pub enum Streaming {
     WebSocket(Upgrade),
     /// An event stream.
     Events(EventStream),
+}
+
+/// What a request to a streaming route asks for that has an answer for every `GET`.
+///
+/// A WebSocket if it is a sound handshake, else an event stream if `Accept` contains
+/// `text/event-stream`, else lines.
+#[derive(Debug)]
+pub enum StreamingOrLines {
+    /// A WebSocket.
+    WebSocket(Upgrade),
+    /// An event stream.
+    Events(EventStream),
+    /// Lines of JSON.
+    Lines(LineStream),
 }
 
 impl Streaming {
@@ -38,6 +54,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Streaming {
                 Ok(events) => Ok(Self::Events(events)),
                 Err(never) => match never {},
             },
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for StreamingOrLines {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        match Streaming::from_request_parts(parts, state).await {
+            Ok(Streaming::WebSocket(upgrade)) => Ok(Self::WebSocket(upgrade)),
+            Ok(Streaming::Events(events)) => Ok(Self::Events(events)),
+            Err(_) => LineStream::from_request_parts(parts, state).await.map(Self::Lines),
         }
     }
 }

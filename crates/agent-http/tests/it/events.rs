@@ -1,4 +1,4 @@
-//! Event streams: their head, events and comments, how fast they are read, and every end.
+//! Event streams and lines: their head, events and comments, how fast they are read, and every end.
 
 use std::{
     future::pending,
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use agent_http::{Config, Event, EventStream, Streaming};
+use agent_http::{Config, Event, EventStream, Streaming, StreamingOrLines};
 use axum::routing::get;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::{
@@ -253,4 +253,53 @@ async fn a_route_of_both_kinds_answers_what_is_asked_for() {
         }
     }
     site.open().await;
+}
+
+#[tokio::test]
+async fn a_route_that_has_lines_answers_with_them_when_nothing_else_is_asked_for() {
+    let answer = |streaming: StreamingOrLines| async move {
+        match streaming {
+            StreamingOrLines::WebSocket(upgrade) => upgrade.on(|mut socket| async move {
+                let _ = socket.until(pending::<()>()).await;
+            }),
+            StreamingOrLines::Events(events) => events.of(stream::iter([event(0)])),
+            StreamingOrLines::Lines(lines) => {
+                Ok(lines.of(stream::iter([Ok("1\n".to_owned()), Ok("2\n".to_owned())])))
+            }
+        }
+    };
+    let site = Site::new(Config::default(), get(answer));
+    let mut client = site.client();
+    for (accept, media_type, body) in [
+        ("", "application/x-ndjson", "1\n2\n"),
+        (
+            "Accept: text/event-stream\r\n",
+            "text/event-stream",
+            "event: output\nid: 0\ndata: {\"from\":0}\n\n",
+        ),
+    ] {
+        client.send(format!("GET {PATH} HTTP/1.1\r\nHost: localhost\r\n{accept}\r\n")).await;
+        let head = client.head().await.unwrap().to_lowercase();
+        assert!(head.contains(&format!("\r\ncontent-type: {media_type}\r\n")), "{head}");
+        assert_eq!(chunks(&mut client).await, (body.to_owned(), true));
+    }
+    site.open().await;
+}
+
+#[tokio::test]
+async fn lines_end_when_the_stop_begins_and_are_no_event_stream() {
+    let lines = |lines: StreamingOrLines| async move {
+        let StreamingOrLines::Lines(lines) = lines else { panic!("{lines:?}") };
+        lines.of(stream::iter([Ok("1\n".to_owned())]).chain(stream::pending()))
+    };
+    let site = Site::new(Config::default(), get(lines));
+    let mut client = ask(&site).await;
+    client.head().await.unwrap();
+    assert_eq!(site.open_now(), (1, 0));
+    site.server.begin_drain();
+    let (text, is_whole) = chunks(&mut client).await;
+    assert!(is_whole, "{text}");
+    site.server.drained().await;
+    assert!(site.server.shutdown(Duration::from_secs(5)).await);
+    site.all_gone().await;
 }
