@@ -1,6 +1,27 @@
 //! What a devcontainer.json says to this agent, by itself and merged with what it builds on.
+//!
+//! ```text
+//! devcontainer.json ── jsonc ──▶ FileCustomizations ◀─┐
+//! read-configuration ──────────▶ Customizations ──────┘
+//!                                    ├ layers    which of `workspace` and `coder` count
+//!                                    ├ apps      apps, displayApps
+//!                                    └ features  variables for the second reading
+//! ```
 
-use agent_api::{DevContainerApp, DisplayApps};
+mod apps;
+mod features;
+mod jsonc;
+mod layers;
+
+use std::{fs::OpenOptions, io::Read as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+
+use agent_api::{DevContainerApp, DisplayApps, io_text};
+use serde_json::{Map, Value};
+
+/// The largest devcontainer.json that is read.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// The most warnings of one configuration.
+const MAX_WARNINGS: usize = 50;
 
 /// What the configuration of a dev container says, with the features and images below it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,7 +34,7 @@ pub(crate) struct Customizations {
     pub(crate) display_apps: Option<DisplayApps>,
     /// Where the workspace is inside.
     pub(crate) workspace_folder: Option<String>,
-    /// What was not understood, for people.
+    /// What was not understood, for people; at most 51.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -28,14 +49,85 @@ pub(crate) struct FileCustomizations {
     pub(crate) auto_start: bool,
 }
 
-/// Reads a devcontainer.json from the disk; blocking, bounded, and only a regular file.
-pub(crate) fn read_file(path: &std::path::Path) -> Result<FileCustomizations, String> {
-    let _ = path;
-    todo!()
+/// Reads a devcontainer.json from the disk; blocking, but never for long.
+///
+/// # Errors
+///
+/// It is no regular file (a symbolic link to one is fine), over 1 MiB, not UTF-8, or not JSON with
+/// comments; the text says which.
+pub(crate) fn read_file(path: &Path) -> Result<FileCustomizations, String> {
+    // A pipe in place of the file must not be waited for.
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).expect("flags of open(2) are an int");
+    let open = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = open.map_err(|error| io_text(&error).to_string())?;
+    let metadata = file.metadata().map_err(|error| io_text(&error).to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a regular file".into());
+    }
+    let mut bytes = Vec::new();
+    let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|error| io_text(&error).to_string())?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("it is longer than {MAX_FILE_BYTES} bytes"));
+    }
+    of_file(&String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?)
 }
 
-/// Reads the text of a devcontainer.json: JSON with comments and trailing commas.
+/// Reads the text of a devcontainer.json.
+///
+/// # Errors
+///
+/// It is not JSON with comments and trailing commas.
 pub(crate) fn of_file(text: &str) -> Result<FileCustomizations, String> {
-    let _ = text;
-    todo!()
+    let file = jsonc::parse(text)?;
+    Ok(of_layer(layers::of_layer(&file), &mut Vec::new()))
 }
+
+/// Understands what the devcontainer command answers of a configuration; `metadata` is the label
+/// `devcontainer.metadata` of the container, if there is one.
+pub(crate) fn of_answer(answer: &Value, metadata: Option<&str>) -> Customizations {
+    let mut warnings = Vec::new();
+    let (file, merged) = (&answer["configuration"], &answer["mergedConfiguration"]);
+    let layers = layers::of_merged(merged, file, metadata);
+    let folders = [merged, &answer["workspace"]].map(|part| part["workspaceFolder"].as_str());
+    let mut customizations = Customizations {
+        file: of_layer(layers::of_layer(file), &mut warnings),
+        apps: apps::apps(&layers, &mut warnings),
+        display_apps: apps::display_apps(&layers, &mut warnings),
+        workspace_folder: folders.into_iter().flatten().next().map(Into::into),
+        warnings,
+    };
+    let more = customizations.warnings.len().saturating_sub(MAX_WARNINGS);
+    if more > 0 {
+        customizations.warnings.truncate(MAX_WARNINGS);
+        customizations.warnings.push(format!("and {more} more"));
+    }
+    customizations
+}
+
+/// The variables that the configuration may refer to, because its features have options.
+pub(crate) fn feature_variables(answer: &Value) -> Vec<(String, String)> {
+    features::variables(&answer["mergedConfiguration"], &mut Vec::new())
+}
+
+fn of_layer(layer: Option<&Map<String, Value>>, warnings: &mut Vec<String>) -> FileCustomizations {
+    let mut value = |key, is_right: fn(&Value) -> bool| {
+        let value = layer?.get(key).filter(|value| !value.is_null())?;
+        if !is_right(value) {
+            warnings.push(format!("{key} has the wrong type"));
+        }
+        Some(value)
+    };
+    let name = value("name", Value::is_string).and_then(Value::as_str);
+    let ignore = value("ignore", Value::is_boolean).and_then(Value::as_bool);
+    let auto_start = value("autoStart", Value::is_boolean).and_then(Value::as_bool);
+    FileCustomizations {
+        name: name.map(Into::into),
+        ignore: ignore.unwrap_or_default(),
+        auto_start: auto_start.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
