@@ -3,6 +3,7 @@
 
 mod account;
 mod command;
+mod dev_container;
 mod entry;
 mod environment;
 mod file;
@@ -111,6 +112,8 @@ pub struct Config {
     pub terminals: agent_term::Config,
     /// Tunnels, and which ports are not listed.
     pub ports: agent_ports::Config,
+    /// Containers and dev containers; the id and the directories are laid over by the agent's.
+    pub containers: agent_containers::Config,
 }
 
 /// Who is served over TCP.
@@ -151,6 +154,7 @@ impl Config {
             ssh: agent_ssh::Config::new(&state_dir, &home),
             terminals: agent_term::Config::new(&state_dir),
             ports: agent_ports::Config::default(),
+            containers: agent_containers::Config::new(Uuid::nil(), &state_dir, &home),
             config_file: None,
             state_dir,
             listen: Vec::new(),
@@ -213,6 +217,11 @@ impl Config {
         for free in table::FREE_SECTIONS {
             shown.insert(free.name.to_owned(), (free.variables)(self).describe());
         }
+        let dev_containers = &self.containers.dev_containers;
+        section(&mut shown, Some("containers")).insert(
+            "dev_containers".to_owned(),
+            dev_containers.iter().map(dev_container::describe).collect(),
+        );
         let scripts = self.scripts.iter().map(Script::describe).collect();
         shown.insert("scripts".to_owned(), scripts);
         let secrets = self.secrets.iter().map(Secret::describe).collect();

@@ -10,7 +10,8 @@ const EXAMPLES: &str = "\
 Every setting is also an environment variable, AGENTD_STATE_DIR for --state-dir, and a key of the
 configuration file, state_dir. A flag wins over the variable, the variable over the file. What may
 be repeated is a list with commas in the variable and an array in the file. The file alone can have
-the sections [env] and [env_override] and the arrays [[scripts]] and [[secrets]].
+the sections [env] and [env_override] and the arrays [[scripts]], [[secrets]] and
+[[containers.dev_containers]].
 
 Examples:
   agentd

@@ -73,9 +73,18 @@ impl Entry<'_> {
 
     /// Takes a switch that is off when it is missing.
     pub(super) fn switch(&mut self, key: &'static str) -> Result<bool, UsageError> {
+        self.switch_or(key, false)
+    }
+
+    /// Takes a switch that has a default.
+    pub(super) fn switch_or(
+        &mut self,
+        key: &'static str,
+        default: bool,
+    ) -> Result<bool, UsageError> {
         self.taken.insert(key);
         match self.table.get(key) {
-            None => Ok(false),
+            None => Ok(default),
             Some(Value::Boolean(is_on)) => Ok(*is_on),
             Some(_) => Err(self.refuse(key, "expected `true` or `false`")),
         }

@@ -7,10 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use agent_containers::ConfiguredDevContainer;
 use toml::{Table, Value};
 
 use super::{
-    Environment, Script, Secret,
+    Environment, Script, Secret, dev_container,
     entry::{self, Entry},
     read::{Origin, UsageError},
     table::{FREE_SECTIONS, FreeSection, Kind, Setting, settings},
@@ -22,6 +23,9 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// The arrays of tables.
 const SCRIPTS: &str = "scripts";
 const SECRETS: &str = "secrets";
+/// The section that has one, and its key there.
+const CONTAINERS: &str = "containers";
+const DEV_CONTAINERS: &str = "dev_containers";
 
 /// What a file gives.
 #[derive(Default)]
@@ -30,6 +34,7 @@ pub(super) struct FileContent {
     pub(super) variables: Vec<(&'static FreeSection, Vec<(String, String)>)>,
     pub(super) scripts: Vec<Script>,
     pub(super) secrets: Vec<Secret>,
+    pub(super) dev_containers: Vec<ConfiguredDevContainer>,
 }
 
 /// The first default file that exists.
@@ -109,6 +114,13 @@ fn take(
             (None, SECRETS) => {
                 let read = |entry: &mut Entry<'_>, _: &[Secret]| Secret::read(entry, env);
                 content.secrets = entry::read_all(key, value, path, read)?;
+                continue;
+            }
+            (Some(CONTAINERS), DEV_CONTAINERS) => {
+                let read = |entry: &mut Entry<'_>, earlier: &[ConfiguredDevContainer]| {
+                    dev_container::read(entry, earlier, env)
+                };
+                content.dev_containers = entry::read_all(&name, value, path, read)?;
                 continue;
             }
             _ => {}

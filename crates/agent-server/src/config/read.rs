@@ -85,6 +85,9 @@ fn defaults(env: &Environment) -> Config {
     let state_dir = env.xdg("XDG_STATE_HOME", ".local/state").join("agentd");
     let mut config = Config::new(state_dir, env.home());
     config.runtime_dir = env.directory("XDG_RUNTIME_DIR");
+    config.containers.runtime_dir.clone_from(&config.runtime_dir);
+    let docker_host = env.get("DOCKER_HOST").map(|host| host.to_string_lossy().into_owned());
+    config.containers.docker_host = docker_host;
     config.umask = env.umask;
     config.open_files = env.open_files;
     config.inherited.0.clone_from(&env.variables);
@@ -142,6 +145,7 @@ fn apply_file(
     }
     config.scripts = content.scripts;
     config.secrets = content.secrets;
+    config.containers.dev_containers = content.dev_containers;
     Ok(())
 }
 

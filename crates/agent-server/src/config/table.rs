@@ -1,6 +1,7 @@
 //! The table of settings: one row each, from which flags, variables, file keys, help, defaults and
 //! the shown configuration are made. How the sources are read is not here.
 
+mod containers;
 mod general;
 mod ports;
 mod processes;
@@ -149,7 +150,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Every setting, those of one section beside each other.
 pub(super) fn settings() -> impl Iterator<Item = &'static Setting> {
-    [general::ROWS, ports::ROWS, processes::ROWS, ssh::ROWS, terminals::ROWS].into_iter().flatten()
+    [containers::ROWS, general::ROWS, ports::ROWS, processes::ROWS, ssh::ROWS, terminals::ROWS]
+        .into_iter()
+        .flatten()
 }
 
 /// Gives a configuration the defaults that do not depend on the machine.

@@ -67,6 +67,8 @@ fn samples(setting: &Setting) -> [Vec<String>; 3] {
             "33333333-3333-3333-3333-333333333333",
         ],
         ("log_level", _) => ["warn", "info,a=debug", "trace"],
+        ("engine", _) => ["unix:///a", "tcp://h:1", "http://[::1]:2"],
+        ("include_labels", _) => ["a=1", "b=c=2", "d="],
         ("client_timeout", _) => ["3s", "2m", "3h"],
         ("oom_score_adj" | "nice", _) => ["-3", "0", "19"],
         (_, Kind::Switch) => ["true", "false", "true"],
@@ -207,6 +209,16 @@ fn bad_usage_is_refused_in_one_line_that_names_it() {
         (file("[ssh]\nclient_timeout = \"2s\""), "`ssh.client_timeout`: out of range"),
         (file("[terminals]\nscrollback_lines = 100001"), "`terminals.scrollback_lines`: expected"),
         (file("[ports]\nignore = [70000]"), "`ports.ignore`: "),
+        (file("[containers]\nbogus = 1"), "`containers.bogus`: unknown key"),
+        (file("[containers]\nengine = \"ssh://h\""), "`containers.engine`: expected `unix:"),
+        (file("[containers]\nengine = \"unix://\""), "`containers.engine`: expected"),
+        (file("[containers]\ninclude_labels = [\"a\"]"), "`containers.include_labels`: `a`: "),
+        (flags(&["--containers-include-labels==x"]), "--containers-include-labels: `=x`: "),
+        (
+            file("[containers]\ndev_containers = 1"),
+            "`containers.dev_containers`: expected an array",
+        ),
+        (variable("AGENTD_CONTAINERS_DEV_CONTAINERS", "x"), "unknown variable"),
         (file("[processes]\nbogus = 1"), "`processes.bogus`: unknown key"),
         (file("[processes]\noutput_quota_bytes = 1048575"), "`processes.output_quota_bytes`: out"),
         (file("[processes]\ntotal_output_quota_bytes = \"1MiB\""), "out of range"),
@@ -280,6 +292,89 @@ fn scripts_and_secrets_are_read_in_order_and_shown_without_secrets() {
     let shown = config.describe();
     assert_eq!(shown["scripts"][1]["cron"], "0 * * * *");
     assert_eq!(shown["secrets"], json!([{"env": "TOKEN"}, {"file": "/home/me/.netrc"}]));
+}
+
+#[test]
+fn a_bad_dev_container_is_refused_by_its_key() {
+    let one = |keys: &str| format!("[[containers.dev_containers]]\n{keys}\n");
+    let named = |keys: &str| one(&format!("workspace_folder = \"/a\"\n{keys}"));
+    let id = "id = \"11111111-1111-1111-1111-111111111111\"";
+    let cases = [
+        (one(""), "dev_containers[0].workspace_folder`: the key is required"),
+        (one("workspace_folder = \"a\""), "[0].workspace_folder`: expected an absolute path"),
+        (one("workspace_folder = \"$UNSET\""), "[0].workspace_folder`: the path is empty"),
+        (one("workspace_folder = \"${\""), "[0].workspace_folder`: "),
+        (one("workspace_folder = 1"), "[0].workspace_folder`: expected a string"),
+        (named("") + &one("workspace_folder = \"/b/../a/\""), "[1].workspace_folder`: `/a` is"),
+        (named("id = \"1\""), "[0].id`: expected a UUID"),
+        (named(id) + &one(&format!("workspace_folder = \"/b\"\n{id}")), "[1].id`: it is the id"),
+        (named("config_path = \"\""), "[0].config_path`: the path is empty"),
+        (named("agent_id = \"x\""), "[0].agent_id`: expected a UUID"),
+        (named("name = \"A\""), "[0].name`: expected at most 64"),
+        (named("name = \"a--b\""), "[0].name`: expected"),
+        (named("name = \"-a\""), "[0].name`: expected"),
+        (named("name = \"a-\""), "[0].name`: expected"),
+        (named("name = \"\""), "[0].name`: expected"),
+        (named(&format!("name = \"{}\"", "a".repeat(65))), "[0].name`: expected"),
+        (named("autostart = \"no\""), "[0].autostart`: expected `true`"),
+        (named("bogus = 1"), "[0].bogus`: unknown key"),
+    ];
+    for (toml, expected) in cases {
+        let refused = World::new().with_file(&toml).refusal(&[]);
+        assert!(refused.contains("`containers.dev_containers["), "{refused}");
+        assert!(refused.contains(expected), "{refused}\nlacks {expected}");
+    }
+}
+
+#[test]
+fn dev_containers_are_read_in_order_with_clean_paths() {
+    let toml = "\
+        [[containers.dev_containers]]\nworkspace_folder = \"~/work/../b/\"\n\
+        config_path = \".devcontainer/$NAME.json\"\nautostart = false\nname = \"b-1\"\n\
+        id = \"11111111-1111-1111-1111-111111111111\"\n\
+        agent_id = \"22222222-2222-2222-2222-222222222222\"\n\
+        [[containers.dev_containers]]\nworkspace_folder = \"/a\"\nconfig_path = \"/c.json\"\n";
+    let config = World::new().with_file(toml).with_variable("NAME", "x").read(&[]).unwrap();
+    let [first, second] = &config.containers.dev_containers[..] else { panic!("{config:?}") };
+    assert_eq!(first.workspace_folder, Path::new("/home/me/b"));
+    let in_folder = Path::new("/home/me/b/.devcontainer/x.json");
+    assert_eq!(first.config_path.as_deref(), Some(in_folder));
+    assert_eq!((first.name.as_deref(), first.autostart), (Some("b-1"), false));
+    assert_eq!((second.id, second.agent_id, second.autostart), (None, None, true));
+    assert_eq!(second.config_path.as_deref(), Some(Path::new("/c.json")));
+    let shown = &config.describe()["containers"]["dev_containers"];
+    assert_eq!(shown[0]["agent_id"], "22222222-2222-2222-2222-222222222222");
+    assert_eq!(
+        shown[1],
+        json!({"workspace_folder": "/a", "config_path": "/c.json", "autostart": true})
+    );
+}
+
+#[test]
+fn containers_are_switched_off_by_either_name() {
+    let is_on = |world: &World, args: &[&str]| {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        world.read(&args).unwrap().containers.enabled
+    };
+    let off = World::new().with_file("[containers]\nenabled = false");
+    assert!(is_on(&World::new(), &[]) && !is_on(&off, &[]));
+    assert!(!is_on(&World::new(), &["--no-containers"]));
+    assert!(is_on(&off, &["--containers-enabled"]) && is_on(&off, &["--no-containers=false"]));
+    let off = World::new().with_variable("AGENTD_NO_CONTAINERS", "true");
+    assert!(!is_on(&off, &[]) && is_on(&off, &["--containers-enabled"]));
+}
+
+#[test]
+fn the_surroundings_say_where_an_engine_may_be() {
+    let world = World::new().with_variable("DOCKER_HOST", "tcp://h:1");
+    let containers =
+        world.with_variable("XDG_RUNTIME_DIR", "/run/me").read(&[]).unwrap().containers;
+    assert_eq!(containers.docker_host.as_deref(), Some("tcp://h:1"));
+    assert_eq!(containers.runtime_dir.as_deref(), Some(Path::new("/run/me")));
+    assert_eq!(
+        World::new().with_variable("DOCKER_HOST", "").read(&[]).unwrap().containers.docker_host,
+        None
+    );
 }
 
 #[test]
