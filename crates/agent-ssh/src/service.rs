@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use agent_exec::{Launcher, Tree};
+use agent_exec::Launcher;
 use agent_ssh_protocol::{ConnectionConfig, ServerConfig};
 use parking_lot::Mutex;
 use tokio::{
@@ -31,6 +31,7 @@ use crate::{
     connection::{self, Arrival},
     forward::StreamlocalRegistry,
     host_keys,
+    session::Killable,
     sftp::Workers,
     statistics::Counters,
     x11::Displays,
@@ -60,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) links: Links,
     pub(crate) sftp_workers: Workers,
     /// What open sessions run.
-    pub(crate) trees: Mutex<HashMap<Uuid, Tree>>,
+    pub(crate) running: Mutex<HashMap<Uuid, Killable>>,
     /// Nothing new, and what is open closes.
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -101,7 +102,7 @@ impl Ssh {
             displays: Displays::default(),
             links: Links::default(),
             sftp_workers: Workers::default(),
-            trees: Mutex::default(),
+            running: Mutex::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             protocol: OnceCell::new(),
@@ -175,10 +176,10 @@ impl Ssh {
     /// Kills everything that open sessions run, for a shutdown that must end now.
     pub async fn kill_all(&self) {
         self.shared.stop.cancel();
-        let trees: Vec<Tree> = self.shared.trees.lock().values().cloned().collect();
+        let running: Vec<Killable> = self.shared.running.lock().values().cloned().collect();
         let mut killing = JoinSet::new();
-        for tree in trees {
-            killing.spawn(async move { tree.kill().await });
+        for killable in running {
+            killing.spawn(killable.kill());
         }
         killing.join_all().await;
     }

@@ -11,12 +11,13 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::{
-    Running, Session,
+    Session,
     greeting::Greeting,
     pipes,
     plan::{Action, Plan},
     report::{Failure, Report},
-    setup::Setup,
+    running::{Here, Running},
+    setup::{Setup, WantedTerminal},
     terminal,
     variables::Added,
 };
@@ -45,7 +46,9 @@ impl Session {
         let Setup { terminal, variables, wants_agent, x11 } = setup;
         let forwards = self.forwards(wants_agent, x11).await?;
         let (pty, far, term) = match terminal {
-            Some((Terminal { pty, far }, term)) => (Some(pty), Some(far), term),
+            Some(WantedTerminal { terminal: Terminal { pty, far }, term, .. }) => {
+                (Some(pty), Some(far), term)
+            }
             None => (None, None, Vec::new()),
         };
         if pty.is_some() && plan.greets {
@@ -63,14 +66,15 @@ impl Session {
         };
         let mut child = self.spawn(wanted, stdio, &forwards).await?;
         let ends = pipes::Ends::take(&mut child);
-        self.context.server.trees.lock().insert(self.id, child.tree.clone());
-        let running = Running { child, terminal: pty };
-        let _ = self.running.set(Some(running));
-        let running = self.running.get().and_then(Option::as_ref).expect("set just now");
-        let report = match (&running.terminal, ends) {
-            (Some(pty), _) => terminal::run(self, &running.child, pty, input).await,
-            (None, Some(ends)) => pipes::run(self, &running.child, ends, input).await,
-            (None, None) => Err(Failure::Lost),
+        let running = self.set_running(Running::Here(Here { child, terminal: pty }));
+        let report = match (running, ends) {
+            (Running::Here(Here { child, terminal: Some(pty) }), _) => {
+                terminal::run(self, child, pty, input).await
+            }
+            (Running::Here(Here { child, .. }), Some(ends)) => {
+                pipes::run(self, child, ends, input).await
+            }
+            _ => Err(Failure::Lost),
         };
         drop(forwards);
         report
@@ -136,7 +140,7 @@ impl Session {
     }
 
     /// Shows banners and the message of the day; what cannot be shown is not.
-    async fn greet(&self) {
+    pub(super) async fn greet(&self) {
         let config = &self.context.server.config;
         let (banners, motd) = (config.banner_files.clone(), config.motd_file.clone());
         let home: PathBuf = self.context.server.workspace.home().to_owned();

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use agent_exec::{Scope, Signal, Size, TreeError};
+use agent_exec::Size;
 use agent_ssh_protocol::ChannelRequests;
 use tracing::{debug, info};
 
-use super::{Running, Session, report::signal_of, request::Request, setup::answer};
+use super::{Session, report::signal_of, request::Request, running::Running, setup::answer};
 use crate::statistics::SessionError;
 
 /// Most bytes of an unknown signal's name in the log.
@@ -33,12 +33,12 @@ impl Session {
     /// What runs, once it does, and until its exit.
     async fn alive(&self) -> Option<&Running> {
         let running = self.running.wait().await.as_ref();
-        running.filter(|running| running.child.try_wait().is_none())
+        running.filter(|running| !running.is_over())
     }
 
     async fn resize(&self, size: Size) {
-        let Some(Running { terminal: Some(terminal), .. }) = self.alive().await else { return };
-        if let Err(error) = terminal.resize(size) {
+        let Some(running) = self.alive().await else { return };
+        if let Err(error) = running.resize(size) {
             debug!(session.id = %self.id, error = %agent_api::io_text(&error), "cannot resize");
             self.failed(SessionError::Resize);
         }
@@ -55,7 +55,7 @@ impl Session {
             return ignored("forced command");
         }
         let Some(running) = self.alive().await else { return ignored("nothing runs") };
-        match send(running, signal).await {
+        match running.signal(signal).await {
             Ok(true) => true,
             Ok(false) => ignored("nothing runs"),
             Err(error) => {
@@ -70,25 +70,11 @@ impl Session {
         if !self.labels.pty {
             return false;
         }
-        if let Some(Running { terminal: Some(terminal), .. }) = self.alive().await
-            && terminal.interrupts_on_break().unwrap_or(false)
-            && terminal.signal_foreground(Signal::INT).is_err()
+        if let Some(running) = self.alive().await
+            && running.send_break().await.is_err()
         {
             self.failed(SessionError::Signal);
         }
         true
-    }
-}
-
-/// Sends a signal to the foreground of a terminal, or to everything that a command started;
-/// `false` when there is nobody.
-async fn send(running: &Running, signal: Signal) -> Result<bool, String> {
-    if let Some(terminal) = &running.terminal {
-        return terminal.signal_foreground(signal).map_err(|error| agent_api::io_text(&error));
-    }
-    match running.child.tree.signal(signal, Scope::Tree).await {
-        Ok(_) => Ok(true),
-        Err(TreeError::NoMember) => Ok(false),
-        Err(error) => Err(agent_api::causes(Some(&error)).unwrap_or_default()),
     }
 }

@@ -8,7 +8,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::info;
 
-use super::{End, Running, Session, report::Report};
+use super::{
+    End, Session,
+    report::Report,
+    running::{Contained, Here, Running},
+};
 use crate::connection::{Place, SHUTTING_DOWN};
 
 /// Time from the first signals to `SIGKILL` when the agent ends.
@@ -42,12 +46,15 @@ impl Session {
         let Self { context, output, id, labels, running, .. } = self;
         if let Some(running) = running.into_inner().flatten() {
             match end {
-                End::ShuttingDown => end_children(running).await,
+                End::ShuttingDown => match running {
+                    Running::Here(here) => end_children(here).await,
+                    Running::Contained(contained) => end_contained(contained).await,
+                },
                 End::ClientGone | End::Evicted => leave(running).await,
                 End::Told | End::Failed(_) => drop(running),
             }
         }
-        context.server.trees.lock().remove(&id);
+        context.server.running.lock().remove(&id);
         context.server.counters.session_ended(labels);
         // A client that does not close its side keeps the place.
         context.stop.run_until_cancelled(output.closed()).await;
@@ -91,16 +98,22 @@ impl Session {
 
 /// Leaves a command whose client is gone: one on a terminal loses that, another only its pipes.
 async fn leave(running: Running) {
-    let Running { child, terminal } = running;
-    if let Some(terminal) = terminal {
-        hang_up(&child, terminal).await;
+    match running {
+        Running::Here(Here { child, terminal: Some(terminal) }) => {
+            hang_up(&child, terminal).await;
+        }
+        Running::Contained(Contained { handle, has_terminal: true, .. }) => {
+            // An engine that does not answer is no reason to wait for ever.
+            let _ = timeout(2 * GRACE, handle.hang_up()).await;
+        }
+        Running::Here(_) | Running::Contained(_) => {}
     }
 }
 
 /// Ends what a session runs because the agent ends: the jobs of its terminal, or its process
 /// group.
-async fn end_children(running: Running) {
-    let Running { child, terminal } = running;
+async fn end_children(here: Here) {
+    let Here { child, terminal } = here;
     let (scope, signals): (_, &[Signal]) = match &terminal {
         Some(_) => (Scope::Session, &[Signal::HUP, Signal::CONT, Signal::TERM]),
         None => (Scope::Group, &[Signal::TERM]),
@@ -113,6 +126,38 @@ async fn end_children(running: Running) {
         is_gone(&child, scope, Signal::KILL, GIVE_UP).await;
     }
     let _ = timeout(GIVE_UP, child.wait()).await;
+}
+
+/// The same for a session in a container.
+async fn end_contained(contained: Contained) {
+    let Contained { handle, has_terminal, .. } = contained;
+    let signals: &[Signal] = match has_terminal {
+        true => &[Signal::HUP, Signal::CONT, Signal::TERM],
+        false => &[Signal::TERM],
+    };
+    let ended = async {
+        for signal in signals {
+            let _ = handle.signal(*signal).await;
+        }
+        if has_terminal {
+            // What is not in the foreground, such as a shell that runs something, hears of it too.
+            handle.hang_up().await;
+        }
+        let mut pause = PAUSES.0;
+        loop {
+            match handle.signal(Signal::CONT).await {
+                Ok(true) => sleep(pause).await,
+                Ok(false) => return,
+                // Nobody can be asked; what is known is when the command itself has ended.
+                Err(_) => break,
+            }
+            pause = (pause * 2).min(PAUSES.1);
+        }
+        handle.wait().await;
+    };
+    if timeout(GRACE, ended).await.is_err() {
+        let _ = timeout(GIVE_UP, handle.kill()).await;
+    }
 }
 
 /// Waits until nothing of a scope is left, sending a signal at each look; `false` after `most`.

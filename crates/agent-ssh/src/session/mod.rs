@@ -12,6 +12,7 @@
 //! and the requests never wait for one another.
 
 mod command;
+mod contained;
 mod control;
 mod ending;
 mod greeting;
@@ -19,6 +20,7 @@ mod pipes;
 mod plan;
 mod report;
 mod request;
+mod running;
 mod setup;
 mod terminal;
 mod variables;
@@ -31,21 +33,23 @@ use std::{
     },
 };
 
-use agent_exec::{Child, Pty};
 use agent_ssh_protocol::{Channel, ChannelInput, ChannelOutput};
 use tokio::{select, sync::SetOnce};
 use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 use tracing::info;
 use uuid::Uuid;
 
+pub(crate) use self::running::Killable;
 use self::{
     plan::{Action, Plan, Transfer},
     report::{Failure, Report},
     request::Start,
+    running::Running,
     setup::Setup,
-    variables::SessionType,
+    variables::{Choice, SessionType},
 };
 use crate::{
+    Containers,
     connection::{Context, Place},
     sftp,
     statistics::{SessionError, SessionLabels},
@@ -60,19 +64,14 @@ struct Session {
     labels: SessionLabels,
     /// Whether the key decided what runs.
     is_forced: AtomicBool,
+    /// Where it runs, if that is not the host.
+    container: Option<(Arc<dyn Containers>, Choice)>,
     /// What runs, as soon as that is known; nothing for what agentd does itself.
     running: SetOnce<Option<Running>>,
     /// The session's display was given to another.
     evicted: CancellationToken,
     /// What the client was told about the end.
     told: OnceLock<Report>,
-}
-
-/// A command that was started.
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    terminal: Option<Pty>,
 }
 
 /// How the work of a session came to its end.
@@ -102,12 +101,15 @@ pub(crate) async fn run(
         output.close();
         return;
     };
-    let kind = setup.variables.session_type();
+    let (kind, choice) = setup.variables.take_own();
+    // What asks for a container has no effect where there are none.
+    let container = context.server.containers().cloned().zip(choice);
     let labels = SessionLabels { magic_type: kind.family, pty: setup.terminal.is_some() };
     let session = Session {
         id: Uuid::new_v4(),
         labels,
         is_forced: AtomicBool::new(context.grant.forced.is_some()),
+        container,
         running: SetOnce::new(),
         evicted: CancellationToken::new(),
         told: OnceLock::new(),
@@ -179,12 +181,19 @@ impl Session {
             None => {}
         }
         match &plan.action {
+            Action::Sftp if self.container.is_some() => Err(Failure::SftpInContainer),
             Action::Sftp => self.sftp(input).await.map(|()| Report::Status(0)),
             Action::Unsupported(name) => {
                 Err(Failure::Unsupported(String::from_utf8_lossy(name).into_owned()))
             }
             Action::LoginShell | Action::Text(_) | Action::Nothing => {
-                self.command(setup, plan, input).await
+                match self.container.clone() {
+                    // On the heap: most sessions would hold the room for it.
+                    Some(container) => {
+                        Box::pin(self.command_in_container(setup, plan, container, input)).await
+                    }
+                    None => self.command(setup, plan, input).await,
+                }
             }
         }
     }
@@ -203,6 +212,13 @@ impl Session {
             server.counters.sftp_failed();
             Failure::Sftp(error)
         })
+    }
+
+    /// Notes what runs, for requests, for the end of the session and for that of the agent.
+    fn set_running(&self, running: Running) -> &Running {
+        self.context.server.running.lock().insert(self.id, running.killable());
+        let _ = self.running.set(Some(running));
+        self.running.get().and_then(Option::as_ref).expect("set just now")
     }
 
     /// Tells the client how the session ended; once.
@@ -224,7 +240,7 @@ impl Session {
             session.r#type = kind.text,
             request = start.name(),
             pty = if self.labels.pty { "yes" } else { "no" },
-            container = None::<&str>,
+            container = self.container.as_ref().map(|(_, choice)| choice.shown()),
             "ssh session started"
         );
     }

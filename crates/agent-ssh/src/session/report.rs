@@ -1,10 +1,11 @@
 //! What a client is told about the end of its session, and the words for it.
 
+use agent_api::{Classify, ErrorCode};
 use agent_exec::{CommandLineError, Exit, ExitStatus, Signal, SpawnError};
 use agent_ssh_protocol::{ChannelOutput, wire::Put};
 use bytes::Bytes;
 
-use crate::{sftp, statistics::SessionError, x11::X11Error};
+use crate::{ContainerError, sftp, statistics::SessionError, x11::X11Error};
 
 /// Signals that the protocol has a name for (RFC 4254, section 6.10).
 const NAMED: [&str; 13] = [
@@ -38,6 +39,8 @@ pub(super) enum Failure {
     SftpBlocked,
     #[error("unsupported subsystem \"{0}\"")]
     Unsupported(String),
+    #[error("SFTP in a container is not supported")]
+    SftpInContainer,
     #[error("the SFTP server failed")]
     Sftp(#[source] sftp::Error),
     #[error("X11 forwarding")]
@@ -48,6 +51,8 @@ pub(super) enum Failure {
     CommandLine(#[from] CommandLineError),
     #[error(transparent)]
     Spawn(#[from] SpawnError),
+    #[error(transparent)]
+    Container(ContainerError),
     #[error("the agent stops")]
     Stopping,
     #[error("the command's status was lost")]
@@ -59,10 +64,11 @@ impl Failure {
     pub(super) fn status(&self) -> u32 {
         match self {
             Self::TransferBlocked | Self::SftpBlocked => 65,
-            Self::Unsupported(_) | Self::Sftp(_) | Self::X11(_) => 1,
+            Self::Unsupported(_) | Self::SftpInContainer | Self::Sftp(_) | Self::X11(_) => 1,
             Self::Agent(_)
             | Self::CommandLine(_)
             | Self::Spawn(_)
+            | Self::Container(_)
             | Self::Stopping
             | Self::Lost => 229,
         }
@@ -74,10 +80,15 @@ impl Failure {
             Self::TransferBlocked
             | Self::SftpBlocked
             | Self::Unsupported(_)
+            | Self::SftpInContainer
             | Self::Sftp(_)
             | Self::X11(_) => None,
             Self::Agent(_) => Some(SessionError::Listener),
             Self::CommandLine(_) => Some(SessionError::CreateCommand),
+            Self::Container(error) if error.code() == ErrorCode::InvalidArgument => {
+                Some(SessionError::CreateCommand)
+            }
+            Self::Container(_) => Some(SessionError::ContainerEnvInfo),
             Self::Spawn(_) | Self::Stopping => Some(SessionError::StartCommand),
             Self::Lost => Some(SessionError::Wait),
         }
@@ -120,6 +131,21 @@ impl Report {
             }
             ExitStatus::Lost => Err(Failure::Lost),
         }
+    }
+
+    /// What the end of a command in a container is to its client: a status in every case, as the
+    /// engine has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Lost`] when nobody knows it.
+    pub(super) fn of_container(status: ExitStatus) -> Result<Self, Failure> {
+        let code = match status {
+            ExitStatus::Exited(code) => code,
+            ExitStatus::Signaled { signal, .. } => 128 + signal,
+            ExitStatus::Lost => return Err(Failure::Lost),
+        };
+        Ok(Self::Status(u32::try_from(code).unwrap_or_default()))
     }
 
     /// Sends the report, after everything that was written before.

@@ -1,6 +1,6 @@
 //! A session before it starts: what its client wants for it, collected and answered.
 
-use agent_exec::Terminal;
+use agent_exec::{Size, Terminal};
 use agent_ssh_protocol::{ChannelRequest, ChannelRequests};
 use tracing::debug;
 
@@ -13,11 +13,19 @@ use crate::{auth::Grant, x11::X11Request};
 /// What a session will have.
 #[derive(Debug, Default)]
 pub(super) struct Setup {
-    /// The terminal with the client's `TERM`.
-    pub(super) terminal: Option<(Terminal, Vec<u8>)>,
+    pub(super) terminal: Option<WantedTerminal>,
     pub(super) variables: Variables,
     pub(super) wants_agent: bool,
     pub(super) x11: Option<X11Request>,
+}
+
+/// A terminal as its client wants it.
+#[derive(Debug)]
+pub(super) struct WantedTerminal {
+    pub(super) terminal: Terminal,
+    /// The client's `TERM`.
+    pub(super) term: Vec<u8>,
+    pub(super) size: Size,
 }
 
 impl Setup {
@@ -60,8 +68,9 @@ impl Setup {
                 self.x11.is_some()
             }
             Request::Resize(size) => {
-                if let Some((terminal, _)) = &self.terminal {
-                    let _ = terminal.pty.resize(size);
+                if let Some(wanted) = &mut self.terminal {
+                    wanted.size = size;
+                    let _ = wanted.terminal.pty.resize(size);
                 }
                 true
             }
@@ -79,7 +88,10 @@ impl Setup {
             Ok(terminal)
         });
         match opened {
-            Ok(terminal) => self.terminal = Some((terminal, wanted.term)),
+            Ok(terminal) => {
+                let TerminalRequest { term, size, .. } = wanted;
+                self.terminal = Some(WantedTerminal { terminal, term, size });
+            }
             Err(error) => {
                 debug!(error = %agent_api::io_text(&error), "no terminal for an SSH session");
             }

@@ -19,6 +19,8 @@ const MAX_VARIABLES: usize = 256;
 const MAX_BYTES: usize = 128 * 1024;
 /// Most bytes of a session's type in the log.
 const MAX_TYPE_BYTES: usize = 64;
+/// Most bytes of a container's name in the log: more than the digits of an id.
+const MAX_CONTAINER_BYTES: usize = 128;
 /// How names begin that clients may not set: those of the dynamic linker, and agentd's own.
 const REFUSED_PREFIXES: [&[u8]; 2] = [b"LD_", b"AGENTD_"];
 
@@ -45,6 +47,20 @@ pub(super) struct SessionType {
     pub(super) text: String,
 }
 
+/// A container that the client chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) container: String,
+    pub(super) user: Option<String>,
+}
+
+impl Choice {
+    /// The container, for the log: at most 128 bytes.
+    pub(super) fn shown(&self) -> &str {
+        beginning(&self.container, MAX_CONTAINER_BYTES)
+    }
+}
+
 impl Variables {
     /// Takes a variable; `false` when it is refused.
     pub(super) fn insert(&mut self, name: Vec<u8>, value: Vec<u8>) -> bool {
@@ -67,20 +83,24 @@ impl Variables {
         true
     }
 
-    /// Takes what is agentd's own out of the variables.
-    pub(super) fn session_type(&mut self) -> SessionType {
-        let text = self.values.remove(SESSION_TYPE).unwrap_or_default();
-        // There are no containers to run in, so what asks for one has no effect.
-        self.values.remove(CONTAINER);
-        self.values.remove(CONTAINER_USER);
-        let text = String::from_utf8_lossy(&text);
-        let end =
-            (0..=text.len().min(MAX_TYPE_BYTES)).rev().find(|end| text.is_char_boundary(*end));
-        let shown = &text[..end.unwrap_or_default()];
-        SessionType {
+    /// Takes what is agentd's own out of the variables: of what type the session is, and in which
+    /// container it runs.
+    pub(super) fn take_own(&mut self) -> (SessionType, Option<Choice>) {
+        let mut take = |name| self.take(name);
+        let (text, container, user) = (take(SESSION_TYPE), take(CONTAINER), take(CONTAINER_USER));
+        let text = text.unwrap_or_default();
+        let shown = beginning(&text, MAX_TYPE_BYTES);
+        let kind = SessionType {
             family: MagicType::of(&text),
             text: if shown.is_empty() { "ssh".to_owned() } else { shown.to_owned() },
-        }
+        };
+        (kind, container.map(|container| Choice { container, user }))
+    }
+
+    /// Takes a variable out; one that is empty says nothing.
+    fn take(&mut self, name: &[u8]) -> Option<String> {
+        let value = self.values.remove(name).filter(|value| !value.is_empty())?;
+        Some(String::from_utf8_lossy(&value).into_owned())
     }
 
     /// The variables as the second layer of an environment.
@@ -97,6 +117,12 @@ impl std::fmt::Debug for Variables {
             .entries(self.values.keys().map(|name| name.escape_ascii().to_string()))
             .finish()
     }
+}
+
+/// As many whole characters as fit.
+fn beginning(text: &str, most: usize) -> &str {
+    let end = (0..=text.len().min(most)).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
 }
 
 /// The name under which a variable is kept: second names of agentd's own are the first.
@@ -276,7 +302,8 @@ mod tests {
             assert!(insert(&mut variables, name, value));
         }
         let expected = SessionType { family: MagicType::JetBrains, text: "JetBrains".to_owned() };
-        assert_eq!(variables.session_type(), expected);
+        let choice = Choice { container: "c".to_owned(), user: Some("u".to_owned()) };
+        assert_eq!(variables.take_own(), (expected, Some(choice)));
         let expected = [("B".into(), "2".into()), ("WORKSPACE_CONTAINERS".into(), "kept".into())];
         assert_eq!(variables.into_layer(), expected);
     }
@@ -289,8 +316,33 @@ mod tests {
             "WORKSPACE_SESSION_TYPE",
             &("x".to_owned() + &"ä".repeat(40))
         ));
-        let kind = variables.session_type();
+        let (kind, choice) = variables.take_own();
+        assert_eq!(choice, None);
         assert_eq!((kind.family, kind.text.len()), (MagicType::Unknown, 63));
+    }
+
+    #[test]
+    fn a_container_is_chosen_by_its_name_and_a_user_alone_chooses_none() {
+        let check = |given: &[(&str, &str)], expected: Option<(&str, Option<&str>)>| {
+            let mut variables = Variables::default();
+            given.iter().for_each(|(name, value)| assert!(insert(&mut variables, name, value)));
+            let expected = expected.map(|(container, user)| Choice {
+                container: container.to_owned(),
+                user: user.map(str::to_owned),
+            });
+            assert_eq!(variables.take_own().1, expected, "{given:?}");
+            assert_eq!(variables.into_layer(), []);
+        };
+        check(&[], None);
+        check(&[("WORKSPACE_CONTAINER", "web")], Some(("web", None)));
+        check(&[("CODER_CONTAINER", "web"), ("CODER_CONTAINER_USER", "me")], {
+            Some(("web", Some("me")))
+        });
+        check(&[("CODER_CONTAINER", "a"), ("WORKSPACE_CONTAINER", "b")], Some(("b", None)));
+        check(&[("WORKSPACE_CONTAINER", "b"), ("CODER_CONTAINER", "a")], Some(("a", None)));
+        check(&[("WORKSPACE_CONTAINER", "a"), ("WORKSPACE_CONTAINER_USER", "")], Some(("a", None)));
+        check(&[("WORKSPACE_CONTAINER_USER", "me")], None);
+        check(&[("WORKSPACE_CONTAINER", ""), ("WORKSPACE_CONTAINER_USER", "me")], None);
     }
 
     #[test]
