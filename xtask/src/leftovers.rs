@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::shell;
 
-/// How long a process that is ending anyway may take.
-const ENDING: Duration = Duration::from_secs(3);
+/// How long a process that is ending anyway may take, such as one that takes a container engine down.
+const ENDING: Duration = Duration::from_secs(20);
 /// How long a killed process may take to go.
 const KILLED: Duration = Duration::from_secs(10);
 

@@ -3,7 +3,6 @@
 //! The proof runs it for real in containers of an engine that this task starts and stops itself.
 
 mod elf;
-mod engine;
 mod http;
 mod images;
 mod proofs;
@@ -53,11 +52,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     check_file(&program)?;
     if !args.no_prove {
-        setup::require(setup::Purpose::Dist)?;
         ensure!(
             shell::is_root(),
             "the proofs start a container engine, which needs root; `--no-prove` does without"
         );
+        setup::require(setup::Purpose::Dist)?;
         leftovers::adopt()?;
         let cache = Workspace::load()?.target_directory.join("dist-images");
         proofs::run(&program, &cache)?;

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use agent_test::Engine;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::engine::{self, Engine};
 use super::{http, images};
 use crate::shell;
 
@@ -50,8 +50,7 @@ pub(super) fn run(program: &Path, cache: &Path) -> Result<()> {
     step(
         "serves in busybox, where there is no C library, and reaps orphans as process 1",
         &|| {
-            let container =
-                Container::start(&engine, "busybox", program, images::busybox(&engine)?, &[])?;
+            let container = Container::start(&engine, "busybox", program, engine.busybox(), &[])?;
             container.prove(|| {
                 container.serves()?;
                 container.sees_file()?;
@@ -155,11 +154,7 @@ impl<'a> Container<'a> {
     /// Adds the end of the program's log to a failure.
     fn prove(&self, proof: impl FnOnce() -> Result<()>) -> Result<()> {
         proof().with_context(|| {
-            format!(
-                "in container `{}`, whose log ends in:\n{}\n",
-                self.name,
-                engine::tail(&self.log)
-            )
+            format!("in container `{}`, whose log ends in:\n{}\n", self.name, tail(&self.log))
         })
     }
 
@@ -262,4 +257,11 @@ fn lines(output: impl std::io::Read + Send + 'static) -> Receiver<String> {
         }
     });
     rx
+}
+
+/// Returns the last lines of a log, or none if there is no log.
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
 }

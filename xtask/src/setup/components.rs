@@ -5,7 +5,7 @@ use std::process::Command;
 
 use clap::ValueEnum;
 
-use super::registries;
+use super::registries::{self, NodePackage};
 use crate::shell;
 
 /// What something is needed for.
@@ -46,12 +46,14 @@ pub(crate) enum Probe {
     Tmpfs,
     /// The device of file systems in user space can be opened.
     Fuse,
+    /// A container engine can be started.
+    Engine,
     /// Python with a module that makes a folder of its own for packages.
     Python,
     /// The Python package of that name, in the version that the requirements name.
     PythonPackage(&'static str),
-    /// The Node package of that name and version.
-    NodePackage(&'static str, &'static str),
+    /// That Node package.
+    NodePackage(&'static NodePackage),
 }
 
 /// Where a component comes from.
@@ -63,15 +65,18 @@ pub(crate) enum Source {
     Cargo(&'static str),
     /// The requirements of the tests' Python clients, installed by pip.
     Pip,
-    /// The Node package of that name and version, installed by npm.
-    Npm(&'static str, &'static str),
+    /// That Node package, installed by npm.
+    Npm(&'static NodePackage),
     /// The machine has it or not; the text says how to have it.
     Machine(&'static str),
 }
 
 /// The terminal emulator that terminals are compared with.
-const XTERM: &str = "@xterm/headless";
-const XTERM_VERSION: &str = "6.0.0";
+const XTERM: NodePackage =
+    NodePackage { name: "@xterm/headless", version: "6.0.0", folder: "xterm" };
+/// The reference implementation of dev containers.
+const DEVCONTAINER: NodePackage =
+    NodePackage { name: "@devcontainers/cli", version: "0.89.0", folder: "devcontainer" };
 
 const fn program(
     name: &'static str,
@@ -84,6 +89,21 @@ const fn program(
 
 const fn tool(name: &'static str, purpose: Purpose, serves: &'static str) -> Component {
     Component { name, probe: Probe::Program(name), source: Source::Cargo(name), purpose, serves }
+}
+
+const fn node_package(
+    name: &'static str,
+    package: &'static NodePackage,
+    purpose: Purpose,
+    serves: &'static str,
+) -> Component {
+    let probe = Probe::NodePackage(package);
+    Component { name, probe, source: Source::Npm(package), purpose, serves }
+}
+
+const fn engine(purpose: Purpose, serves: &'static str) -> Component {
+    let source = Source::Apt("docker.io");
+    Component { name: "docker", probe: Probe::Engine, source, purpose, serves }
 }
 
 const fn python_package(name: &'static str, serves: &'static str) -> Component {
@@ -147,13 +167,15 @@ pub(crate) const COMPONENTS: &[Component] = &[
     python_package("ssh-audit", "the audit of the SSH server's algorithms"),
     program("node", "nodejs", Purpose::Test, "the comparison of terminals with xterm"),
     program("npm", "npm", Purpose::Test, "the comparison of terminals with xterm"),
-    Component {
-        name: "xterm",
-        probe: Probe::NodePackage(XTERM, XTERM_VERSION),
-        source: Source::Npm(XTERM, XTERM_VERSION),
-        purpose: Purpose::Test,
-        serves: "the comparison of terminals with xterm",
-    },
+    node_package("xterm", &XTERM, Purpose::Test, "the comparison of terminals with xterm"),
+    program("busybox", "busybox-static", Purpose::Test, "tests with containers"),
+    engine(Purpose::Test, "tests with containers"),
+    node_package(
+        "devcontainer",
+        &DEVCONTAINER,
+        Purpose::Test,
+        "dev containers brought up for real",
+    ),
     program("vim", "vim", Purpose::Test, "terminals with an editor in them"),
     program("htop", "htop", Purpose::Test, "terminals with a monitor in them"),
     program("tmux", "tmux", Purpose::Test, "terminals with terminals in them"),
@@ -163,8 +185,13 @@ pub(crate) const COMPONENTS: &[Component] = &[
     program("nginx", "nginx-light", Purpose::Bench, "the reference of reads"),
     program("rg", "ripgrep", Purpose::Bench, "the reference of search"),
     program("socat", "socat", Purpose::Bench, "the reference of writes"),
-    program("dockerd", "docker.io", Purpose::Dist, "all proofs in containers"),
+    program("busybox", "busybox-static", Purpose::Bench, "the containers that are listed"),
+    engine(Purpose::Bench, "all figures of containers"),
+    program("node", "nodejs", Purpose::Bench, "the reference of recreating"),
+    program("npm", "npm", Purpose::Bench, "the reference of recreating"),
+    node_package("devcontainer", &DEVCONTAINER, Purpose::Bench, "the reference of recreating"),
     program("busybox", "busybox-static", Purpose::Dist, "the proof in a busybox container"),
+    engine(Purpose::Dist, "all proofs in containers"),
     program("mmdebstrap", "mmdebstrap", Purpose::Dist, "the proof in Debian 11"),
     tool("cargo-deny", Purpose::Deny, "the checks of licences, sources, bans and advisories"),
     tool("cargo-fuzz", Purpose::Fuzz, "fuzzing"),
@@ -182,7 +209,8 @@ impl Component {
             }
             Probe::Python => registries::has_python(),
             Probe::PythonPackage(name) => registries::has_python_package(name),
-            Probe::NodePackage(name, version) => registries::has_node_package(name, version),
+            Probe::Engine => agent_test::can_start_engine(),
+            Probe::NodePackage(package) => registries::has_node_package(package),
         }
     }
 

@@ -177,7 +177,7 @@ fn install_from_registries(missing: &[&Component]) {
         results.push(registries::install_python_packages());
     }
     results.extend(missing.iter().filter_map(|component| match component.source {
-        Source::Npm(name, version) => Some(registries::install_node_package(name, version)),
+        Source::Npm(package) => Some(registries::install_node_package(package)),
         _ => None,
     }));
     for failure in results.into_iter().filter_map(Result::err) {
@@ -207,14 +207,14 @@ fn names(components: &[&Component]) -> String {
 fn table() -> String {
     use std::fmt::Write as _;
     let mut text = format!(
-        "{:<12}{:<8}{:<9}{:<47}without it is skipped\n",
+        "{:<14}{:<8}{:<9}{:<47}without it is skipped\n",
         "component", "for", "state", "from"
     );
     for component in COMPONENTS {
         let purpose = format!("{:?}", component.purpose).to_lowercase();
         let state = if component.is_present() { "present" } else { "missing" };
         let (name, remedy) = (component.name, component.remedy());
-        writeln!(text, "{name:<12}{purpose:<8}{state:<9}{remedy:<47}{}", component.serves)
+        writeln!(text, "{name:<14}{purpose:<8}{state:<9}{remedy:<47}{}", component.serves)
             .expect("a String takes everything");
     }
     text

@@ -9,6 +9,21 @@ use anyhow::{Context as _, Result};
 
 use crate::shell;
 
+/// A package from Node's registry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NodePackage {
+    pub(super) name: &'static str,
+    pub(super) version: &'static str,
+    /// Its folder below `target/`, where the tests look for it.
+    pub(super) folder: &'static str,
+}
+
+impl NodePackage {
+    fn path(&self) -> PathBuf {
+        shell::root().join("target").join(self.folder)
+    }
+}
+
 /// The versions of the Python packages, and of those that they need.
 const REQUIREMENTS: &str = include_str!("../../../tests/clients/requirements.txt");
 
@@ -49,25 +64,27 @@ pub(super) fn install_python_packages() -> Result<()> {
     Ok(())
 }
 
-/// Tells whether a Node package is installed in that version.
-pub(super) fn has_node_package(name: &str, version: &str) -> bool {
-    let manifest = xterm_folder().join("node_modules").join(name).join("package.json");
+/// Tells whether a Node package is installed in its version.
+pub(super) fn has_node_package(package: &NodePackage) -> bool {
+    let manifest = package.path().join("node_modules").join(package.name).join("package.json");
     fs::read_to_string(manifest)
-        .is_ok_and(|text| text.contains(&format!("\"version\": \"{version}\"")))
+        .is_ok_and(|text| text.contains(&format!("\"version\": \"{}\"", package.version)))
 }
 
-/// Installs a Node package in that version.
+/// Installs a Node package in its version.
 ///
 /// # Errors
 ///
 /// It cannot be had.
-pub(super) fn install_node_package(name: &str, version: &str) -> Result<()> {
-    println!("installing {name} {version} in {}", xterm_folder().display());
-    fs::create_dir_all(xterm_folder())?;
+pub(super) fn install_node_package(package: &NodePackage) -> Result<()> {
+    let NodePackage { name, version, .. } = package;
+    let folder = package.path();
+    println!("installing {name} {version} in {}", folder.display());
+    fs::create_dir_all(&folder)?;
     let mut npm = shell::command("npm");
     npm.args(["install", "--silent", "--no-audit", "--no-fund", "--save-exact"])
         .args(["--fetch-retries", "2", "--fetch-timeout", "20000", "--prefix"])
-        .arg(xterm_folder())
+        .arg(folder)
         .arg(format!("{name}@{version}"));
     shell::output(&mut npm).with_context(|| format!("cannot install {name}"))?;
     Ok(())
@@ -83,10 +100,6 @@ fn python_folder() -> PathBuf {
 
 fn python() -> PathBuf {
     python_folder().join("bin/python")
-}
-
-fn xterm_folder() -> PathBuf {
-    shell::root().join("target/xterm")
 }
 
 #[cfg(test)]
