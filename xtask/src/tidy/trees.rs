@@ -10,6 +10,9 @@ use anyhow::Result;
 use crate::shell;
 use crate::workspace::{Kind, Package, Workspace};
 
+/// The client of a container engine, whose interface is HTTP whether or not we serve any.
+const ENGINE_CLIENT: &str = "bollard";
+
 /// All that the vocabulary may use; their own dependencies come along.
 const VOCABULARY: [&str; 2] = ["serde", "uuid"];
 
@@ -29,12 +32,19 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
             }
             Some("capability") => {
                 let tree = tree(package, "")?;
-                problems.extend(reached(package, "without features", &tree, &["axum", "hyper"]));
+                let forbidden: &[&str] =
+                    if is_http_client(package) { &["axum"] } else { &["axum", "hyper"] };
+                problems.extend(reached(package, "without features", &tree, forbidden));
             }
             _ => {}
         }
     }
     Ok(problems)
+}
+
+/// Tells whether what a capability is about is itself reached by HTTP.
+fn is_http_client(package: &Package) -> bool {
+    package.dependencies.iter().any(|dependency| dependency.name == ENGINE_CLIENT)
 }
 
 /// Returns a sentence for each released dependency outside of `allowed`.
