@@ -1,17 +1,18 @@
 //! The agent as a trait: one method for each operation, under its name; not how a call travels.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use agent_api::{
     CloseProcessInputResponse, DeleteProcessResponse, DirEntry, EditFilesRequest,
     EditFilesResponse, FindFilesRequest, FindFilesResponse, GetGitStatusRequest,
     GetGitStatusResponse, GetProcessOutputRequest, GetProcessOutputResponse, Greeting, Lifecycle,
-    ListDirectoryRequest, ListDirectoryResponse, ListListeningPortsResponse, ListProcessesRequest,
-    ListProcessesResponse, ListTerminalsResponse, MakeDirectoryRequest, MakeDirectoryResponse,
-    MovePathRequest, MovePathResponse, OpenTerminalRequest, ProcessId, ProcessRecord,
-    ReadFileLinesRequest, ReadFileLinesResponse, ReadFileRequest, ReadProcessOutputRequest,
-    RemovePathRequest, RemovePathResponse, ResolvePathRequest, ResolvePathResponse, SHORT_SSH_PORT,
-    SSH_PORT, SearchFilesRequest, SearchFilesResponse, SignalProcessRequest, SignalProcessResponse,
+    ListContainersRequest, ListContainersResponse, ListDirectoryRequest, ListDirectoryResponse,
+    ListListeningPortsResponse, ListProcessesRequest, ListProcessesResponse, ListTerminalsResponse,
+    MakeDirectoryRequest, MakeDirectoryResponse, MovePathRequest, MovePathResponse,
+    OpenTerminalRequest, ProcessId, ProcessRecord, ReadFileLinesRequest, ReadFileLinesResponse,
+    ReadFileRequest, ReadProcessOutputRequest, RecreateDevContainerResponse, RemovePathRequest,
+    RemovePathResponse, ResolvePathRequest, ResolvePathResponse, SHORT_SSH_PORT, SSH_PORT,
+    SearchFilesRequest, SearchFilesResponse, SignalProcessRequest, SignalProcessResponse,
     StartProcessRequest, StartProcessResponse, StatPathRequest, StreamProcessOutputRequest,
     TerminalId, TerminalInit, TerminalSize, Timestamp, WatchGitRequest, WriteFileRequest,
     WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
@@ -19,10 +20,12 @@ use agent_api::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
+use uuid::Uuid;
 
 use crate::{
-    AppHttpClient, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch, Pong,
-    ProcessStream, ReadOutput, TerminalStream,
+    AppHttpClient, ByteStream, ContainersWatch, DatagramSocket, DevContainerLogs, DialStream,
+    Error, FileContent, GitWatch, Pong, ProcessStream, ReadOutput, TerminalStream,
+    find_dev_container,
 };
 
 /// How long [`AgentConn::ping`] waits.
@@ -338,6 +341,99 @@ pub trait AgentConn: fmt::Debug + Send + Sync {
 
     /// Ends the program of a terminal, and returns when its id is free, which takes 5 s at most.
     async fn close_terminal(&self, id: TerminalId) -> Result<(), Error>;
+
+    /// Lists containers and dev containers, those by folder and the others newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Api`] with [`ErrorCode::PermissionDenied`](agent_api::ErrorCode::PermissionDenied)
+    /// where containers are off, and [`Internal`](agent_api::ErrorCode::Internal) when the engine
+    /// could not be asked.
+    async fn list_containers(
+        &self,
+        request: ListContainersRequest,
+    ) -> Result<ListContainersResponse, Error>;
+
+    /// Watches containers and dev containers: a whole list at once, and another whenever it differs;
+    /// [`follow_containers`](crate::follow_containers) also goes on after a lost connection.
+    ///
+    /// A WebSocket on a connection of its own, through a proxy too.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`list_containers`](Self::list_containers);
+    /// [`UpgradeRequired`](agent_api::ErrorCode::UpgradeRequired) where no WebSocket can be had: over
+    /// a shared stream. [`Error::TooLarge`] in the stream for a message above
+    /// [`max_message_bytes`](crate::Config::max_message_bytes).
+    async fn watch_containers(
+        &self,
+        request: ListContainersRequest,
+    ) -> Result<ContainersWatch, Error>;
+
+    /// Begins to bring a dev container up anew, which goes on after the answer: the list tells how it
+    /// ends, [`dev_container_logs`](Self::dev_container_logs) what happens meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Api`] with [`ErrorCode::NotFound`](agent_api::ErrorCode::NotFound),
+    /// [`PermissionDenied`](agent_api::ErrorCode::PermissionDenied) for one whose life belongs to the
+    /// agent's configuration, [`Conflict`](agent_api::ErrorCode::Conflict) while it starts, stops or is
+    /// deleted, and [`Unsupported`](agent_api::ErrorCode::Unsupported) where there is no `devcontainer`
+    /// command.
+    async fn recreate_dev_container(&self, id: Uuid)
+    -> Result<RecreateDevContainerResponse, Error>;
+
+    /// Stops and removes the container of a dev container, and forgets it; volumes stay.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recreate_dev_container`](Self::recreate_dev_container) but the last, and
+    /// [`Error::Api`] with [`ErrorCode::Internal`](agent_api::ErrorCode::Internal) when a step fails.
+    async fn delete_dev_container(&self, id: Uuid) -> Result<(), Error>;
+
+    /// Reads the log of the last time a dev container was brought up; with `follow` until that has
+    /// ended, on a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Api`] with [`ErrorCode::NotFound`](agent_api::ErrorCode::NotFound);
+    /// [`Error::TooLarge`] in the stream for an entry above
+    /// [`max_message_bytes`](crate::Config::max_message_bytes).
+    async fn dev_container_logs(&self, id: Uuid, follow: bool) -> Result<DevContainerLogs, Error>;
+
+    /// Connects to the agent in a dev container, which is one like this: its files, processes,
+    /// terminals and ports.
+    ///
+    /// Each of its connections is one of this agent, which carries the bytes, and the first one is made
+    /// here. Extra headers are those of this agent at the time, [`close`](Self::close) of this one ends
+    /// the other, too, and the reverse does not hold.
+    ///
+    /// # Errors
+    ///
+    /// Here and from each of its methods that needs another connection: [`Error::Api`] of this
+    /// operation with [`ErrorCode::NotFound`](agent_api::ErrorCode::NotFound),
+    /// [`Conflict`](agent_api::ErrorCode::Conflict) when there is no agent in it, and
+    /// [`BadGateway`](agent_api::ErrorCode::BadGateway) when that does not answer.
+    async fn connect_dev_container(&self, id: Uuid) -> Result<Arc<dyn AgentConn>, Error>;
+
+    /// Connects to the agent in the dev container that a person means, by its id, name, folder or what
+    /// else [`find_dev_container`] takes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`find_dev_container`], and unless `name` is a whole id those of
+    /// [`list_containers`](Self::list_containers); then those of
+    /// [`connect_dev_container`](Self::connect_dev_container).
+    async fn dev_container(&self, name: &str) -> Result<Arc<dyn AgentConn>, Error> {
+        let id = match Uuid::try_parse(name) {
+            Ok(id) => id,
+            Err(_) => {
+                let list = self.list_containers(ListContainersRequest::default()).await?;
+                find_dev_container(&list.devcontainers, name)?.id
+            }
+        };
+        self.connect_dev_container(id).await
+    }
 
     /// Lists the TCP ports that something other than the agent listens on, ascending.
     async fn list_listening_ports(&self) -> Result<ListListeningPortsResponse, Error>;

@@ -5,7 +5,8 @@
 //! types of [`api`]; contents are [`ByteStream`]s; failures are an [`Error`] with a code that says
 //! what to do. [`exec`] runs a command to its end, [`follow`] streams what one prints, across lost
 //! connections, and across those [`watch_repositories`] tells how git's work trees differ from their
-//! HEADs. An [`Environment`] finds out which agent is meant.
+//! HEADs, [`follow_containers`] which containers there are, of which
+//! [`dev_container`](AgentConn::dev_container) gives the agent inside. An [`Environment`] finds out which agent is meant.
 //!
 //! ```
 //! use agent_sdk::{AgentClient, AgentConn, Config, Target, Token, api::ListDirectoryRequest};
@@ -43,6 +44,7 @@ mod capture;
 mod client;
 mod config;
 mod conn;
+mod containers;
 mod environment;
 mod error;
 mod exec;
@@ -72,6 +74,9 @@ pub use capture::CapturedOutput;
 pub use client::AgentClient;
 pub use config::Config;
 pub use conn::{AgentConn, PING_TIMEOUT};
+pub use containers::{
+    ContainersWatch, DevContainerLogs, FollowContainers, find_dev_container, follow_containers,
+};
 pub use environment::{Environment, Resolved};
 pub use error::Error;
 pub use exec::{Exec, ExecConfig, ExecEnd, ExecOutcome, ExecStatistics, exec};

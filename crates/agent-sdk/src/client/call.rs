@@ -53,17 +53,23 @@ impl Call {
     }
 
     /// Adds the fields of a flat request as a query string; absent fields are left out.
-    pub(crate) fn query(mut self, request: &impl Serialize) -> Self {
+    pub(crate) fn query(self, request: &impl Serialize) -> Self {
         let fields = serde_json::to_value(request).expect("a request is plain data");
-        let mut query = Serializer::new(String::new());
-        for (name, value) in fields.as_object().into_iter().flatten() {
-            match value {
-                Value::Null => {}
-                Value::String(text) => drop(query.append_pair(name, text)),
-                other => drop(query.append_pair(name, &other.to_string())),
-            }
-        }
-        let query = query.finish();
+        let text = |value: &Value| match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        };
+        let fields = fields.as_object().into_iter().flatten();
+        self.parameters(fields.filter_map(|(name, value)| Some((name, text(value)?))))
+    }
+
+    /// Adds parameters, of which several may have one name.
+    pub(crate) fn parameters(
+        mut self,
+        parameters: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
+    ) -> Self {
+        let query = Serializer::new(String::new()).extend_pairs(parameters).finish();
         if !query.is_empty() {
             self.path = format!("{}?{query}", self.path);
         }
@@ -179,6 +185,12 @@ mod tests {
             Call::new(routes::WRITE_FILE).query(&write),
             "/api/v0/write-file?mode=0755&path=%2Fa&sync=true",
         );
+        check(
+            Call::new(routes::LIST_CONTAINERS).parameters([("label", "a=b c"), ("label", "d")]),
+            "/api/v0/containers?label=a%3Db+c&label=d",
+        );
+        let none: [(&str, &str); 0] = [];
+        check(Call::new(routes::LIST_CONTAINERS).parameters(none), "/api/v0/containers");
         check(
             Call::new(routes::GET_METRICS).query(&serde_json::json!({"a": null})),
             "/debug/prometheus",

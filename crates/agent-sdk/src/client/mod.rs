@@ -2,6 +2,7 @@
 //! response; not what the operations mean.
 
 mod call;
+mod containers;
 mod content;
 mod git;
 mod operations;
@@ -29,7 +30,7 @@ pub(crate) use self::{reply::content_length, upload::Upload};
 use crate::{
     Config, Error, Target,
     headers::check_extra_headers,
-    transport::{Dialer, Failure, Pool, Shared},
+    transport::{Dialer, Failure, Pool, Shared, Way},
     until::closed,
 };
 
@@ -78,7 +79,7 @@ impl AgentClient {
         let dialer = Dialer::new(&target)?;
         let origin = Origin::of_target(&target, dialer.forward_proxy())?;
         let stop = CancellationToken::new();
-        let pool = Pool::new(dialer, &config, stop.clone());
+        let pool = Pool::new(Way::Target(dialer), &config, stop.clone());
         Self::new(target.to_string(), origin, Transport::Pool(Arc::new(pool)), config, stop)
     }
 
@@ -129,6 +130,11 @@ impl AgentClient {
             stop,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// How the agent is called where a person reads it.
+    pub(crate) fn name(&self) -> &str {
+        &self.inner.name
     }
 
     /// Sends a call and gives the head of its response, whatever its status.

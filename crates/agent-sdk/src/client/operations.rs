@@ -6,15 +6,16 @@ use agent_api::{
     CloseProcessInputResponse, DeleteProcessResponse, DirEntry, DirectoryRef, EditFilesRequest,
     EditFilesResponse, FindFilesRequest, FindFilesResponse, GetGitStatusRequest,
     GetGitStatusResponse, GetProcessOutputRequest, GetProcessOutputResponse, Greeting, Lifecycle,
-    ListDirectoryQuery, ListDirectoryRequest, ListDirectoryResponse, ListListeningPortsResponse,
-    ListProcessesRequest, ListProcessesResponse, ListTerminalsResponse, MakeDirectoryRequest,
-    MakeDirectoryResponse, MovePathRequest, MovePathResponse, OpenTerminalRequest, ProcessId,
-    ProcessRecord, ReadFileLinesRequest, ReadFileLinesResponse, ReadFileRequest,
-    ReadProcessOutputRequest, RemovePathRequest, RemovePathResponse, ResolvePathRequest,
-    ResolvePathResponse, SearchFilesRequest, SearchFilesResponse, SignalProcessRequest,
-    SignalProcessResponse, StartProcessRequest, StartProcessResponse, StatPathRequest,
-    StreamProcessOutputRequest, TerminalId, TerminalInit, TerminalSize, Timestamp, WatchGitRequest,
-    WriteFileRequest, WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
+    ListContainersRequest, ListContainersResponse, ListDirectoryQuery, ListDirectoryRequest,
+    ListDirectoryResponse, ListListeningPortsResponse, ListProcessesRequest, ListProcessesResponse,
+    ListTerminalsResponse, MakeDirectoryRequest, MakeDirectoryResponse, MovePathRequest,
+    MovePathResponse, OpenTerminalRequest, ProcessId, ProcessRecord, ReadFileLinesRequest,
+    ReadFileLinesResponse, ReadFileRequest, ReadProcessOutputRequest, RecreateDevContainerResponse,
+    RemovePathRequest, RemovePathResponse, ResolvePathRequest, ResolvePathResponse,
+    SearchFilesRequest, SearchFilesResponse, SignalProcessRequest, SignalProcessResponse,
+    StartProcessRequest, StartProcessResponse, StatPathRequest, StreamProcessOutputRequest,
+    TerminalId, TerminalInit, TerminalSize, Timestamp, WatchGitRequest, WriteFileRequest,
+    WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
     limits::MAX_DEBUG_TEXT_BYTES, routes,
 };
 use async_trait::async_trait;
@@ -22,17 +23,19 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{
     AgentClient, Transport,
     call::Call,
+    containers::{of_dev_container, with_labels},
     content::file_content,
     processes::{of_process, read_output},
     terminals::of_terminal,
 };
 use crate::{
-    AgentConn, AppHttpClient, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch,
-    Pong, ProcessStream, ReadOutput, TerminalStream,
+    AgentConn, AppHttpClient, ByteStream, ContainersWatch, DatagramSocket, DevContainerLogs,
+    DialStream, Error, FileContent, GitWatch, Pong, ProcessStream, ReadOutput, TerminalStream,
     headers::{check_extra_headers, read_file_headers, write_file_headers},
     reach::await_reachable,
 };
@@ -321,6 +324,39 @@ impl AgentConn for AgentClient {
 
     async fn close_terminal(&self, id: TerminalId) -> Result<(), Error> {
         self.exchange(of_terminal(routes::CLOSE_TERMINAL, id)).await?.no_content().await
+    }
+
+    async fn list_containers(
+        &self,
+        request: ListContainersRequest,
+    ) -> Result<ListContainersResponse, Error> {
+        self.json(with_labels(routes::LIST_CONTAINERS, &request)).await
+    }
+
+    async fn watch_containers(
+        &self,
+        request: ListContainersRequest,
+    ) -> Result<ContainersWatch, Error> {
+        self.open_containers_watch(request).await
+    }
+
+    async fn recreate_dev_container(
+        &self,
+        id: Uuid,
+    ) -> Result<RecreateDevContainerResponse, Error> {
+        self.exchange(of_dev_container(routes::RECREATE_DEV_CONTAINER, id)).await?.accepted().await
+    }
+
+    async fn delete_dev_container(&self, id: Uuid) -> Result<(), Error> {
+        self.exchange(of_dev_container(routes::DELETE_DEV_CONTAINER, id)).await?.no_content().await
+    }
+
+    async fn dev_container_logs(&self, id: Uuid, follow: bool) -> Result<DevContainerLogs, Error> {
+        self.open_dev_container_logs(id, follow).await
+    }
+
+    async fn connect_dev_container(&self, id: Uuid) -> Result<Arc<dyn AgentConn>, Error> {
+        Ok(Arc::new(self.open_dev_container(id).await?))
     }
 
     async fn list_listening_ports(&self) -> Result<ListListeningPortsResponse, Error> {

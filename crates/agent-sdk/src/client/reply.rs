@@ -110,9 +110,20 @@ impl Reply {
 
     /// Reads a success as JSON.
     pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
-        let reply = self.success().await?;
-        let operation = reply.operation;
-        let body = reply.stream().collect(MAX_JSON_BYTES).await?;
+        self.success().await?.object().await
+    }
+
+    /// Reads a 202 as JSON.
+    pub(crate) async fn accepted<T: DeserializeOwned>(self) -> Result<T, Error> {
+        match self.status() {
+            StatusCode::ACCEPTED => self.object().await,
+            _ => Err(self.refused().await),
+        }
+    }
+
+    async fn object<T: DeserializeOwned>(self) -> Result<T, Error> {
+        let operation = self.operation;
+        let body = self.stream().collect(MAX_JSON_BYTES).await?;
         parse_object(&body).map_err(|why| Error::protocol(operation, why))
     }
 

@@ -7,27 +7,28 @@ use agent_api::{
     CloseProcessInputResponse, DeleteProcessResponse, DirEntry, EditFilesRequest,
     EditFilesResponse, FindFilesRequest, FindFilesResponse, GetGitStatusRequest,
     GetGitStatusResponse, GetProcessOutputRequest, GetProcessOutputResponse, GitClientMessage,
-    Greeting, Lifecycle, ListDirectoryRequest, ListDirectoryResponse, ListListeningPortsResponse,
-    ListProcessesRequest, ListProcessesResponse, ListTerminalsResponse, MakeDirectoryRequest,
-    MakeDirectoryResponse, MovePathRequest, MovePathResponse, OpenTerminalRequest, ProcessId,
-    ProcessRecord, ReadFileLinesRequest, ReadFileLinesResponse, ReadFileRequest,
-    ReadProcessOutputRequest, RemovePathRequest, RemovePathResponse, ResolvePathRequest,
-    ResolvePathResponse, SearchFilesRequest, SearchFilesResponse, SignalProcessRequest,
-    SignalProcessResponse, StartProcessRequest, StartProcessResponse, StatPathRequest,
-    StreamProcessOutputRequest, TerminalClientMessage, TerminalId, TerminalInit, TerminalSize,
-    Timestamp, WatchGitRequest, WriteFileRequest, WriteFileResponse, WriteProcessInputRequest,
-    WriteProcessInputResponse,
+    Greeting, Lifecycle, ListContainersRequest, ListContainersResponse, ListDirectoryRequest,
+    ListDirectoryResponse, ListListeningPortsResponse, ListProcessesRequest, ListProcessesResponse,
+    ListTerminalsResponse, MakeDirectoryRequest, MakeDirectoryResponse, MovePathRequest,
+    MovePathResponse, OpenTerminalRequest, ProcessId, ProcessRecord, ReadFileLinesRequest,
+    ReadFileLinesResponse, ReadFileRequest, ReadProcessOutputRequest, RecreateDevContainerResponse,
+    RemovePathRequest, RemovePathResponse, ResolvePathRequest, ResolvePathResponse,
+    SearchFilesRequest, SearchFilesResponse, SignalProcessRequest, SignalProcessResponse,
+    StartProcessRequest, StartProcessResponse, StatPathRequest, StreamProcessOutputRequest,
+    TerminalClientMessage, TerminalId, TerminalInit, TerminalSize, Timestamp, WatchGitRequest,
+    WriteFileRequest, WriteFileResponse, WriteProcessInputRequest, WriteProcessInputResponse,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::table::{Slot, mock_agent};
 use crate::{
-    AgentConn, AppHttpClient, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch,
-    Pong, ProcessStream, ReadOutput, TerminalStream,
+    AgentConn, AppHttpClient, ByteStream, ContainersWatch, DatagramSocket, DevContainerLogs,
+    DialStream, Error, FileContent, GitWatch, Pong, ProcessStream, ReadOutput, TerminalStream,
     headers::{check_extra_headers, read_file_headers, write_file_headers},
     terminal::encode_init,
     until::{Until, closed},
@@ -40,7 +41,8 @@ use crate::{
 /// `set_extra_headers` and `close` need none and work as in a real client. The body of
 /// `write_file` is collected, however large, and given to the function as bytes; `ping` and
 /// `ping_within` share the function of `on_ping`, and `dial` gives its own to `ssh`,
-/// `ssh_on_port`, `ssh_client` and `app_http_client`; what is sent on a watch of `watch_git` or typed into a terminal is among the calls.
+/// `ssh_on_port`, `ssh_client` and `app_http_client`, `connect_dev_container` its own to
+/// `dev_container`; what is sent on a watch of `watch_git` or typed into a terminal is among the calls.
 /// Clones are the same mock.
 ///
 /// ```
@@ -148,6 +150,13 @@ mock_agent! {
             GetGitStatus(request: GetGitStatusRequest) -> GetGitStatusResponse;
         list_terminals, on_list_terminals, ListTerminals -> ListTerminalsResponse;
         close_terminal, on_close_terminal, CloseTerminal(id: TerminalId) -> ();
+        list_containers, on_list_containers,
+            ListContainers(request: ListContainersRequest) -> ListContainersResponse;
+        recreate_dev_container, on_recreate_dev_container,
+            RecreateDevContainer(id: Uuid) -> RecreateDevContainerResponse;
+        delete_dev_container, on_delete_dev_container, DeleteDevContainer(id: Uuid) -> ();
+        connect_dev_container, on_connect_dev_container,
+            ConnectDevContainer(id: Uuid) -> Arc<dyn AgentConn>;
         list_listening_ports, on_list_listening_ports,
             ListListeningPorts -> ListListeningPortsResponse;
     }
@@ -165,6 +174,10 @@ mock_agent! {
             OpenTerminal(id: TerminalId, request: OpenTerminalRequest) -> TerminalStream;
         open_terminal_stream, on_open_terminal_stream,
             OpenTerminalStream(init: TerminalInit) -> TerminalStream;
+        watch_containers, on_watch_containers,
+            WatchContainers(request: ListContainersRequest) -> ContainersWatch;
+        dev_container_logs, on_dev_container_logs,
+            DevContainerLogs(id: Uuid, follow: bool) -> DevContainerLogs;
         dial, on_dial, Dial(port: u16) -> DialStream;
         dial_udp, on_dial_udp, DialUdp(port: u16) -> DatagramSocket;
     }
@@ -248,6 +261,21 @@ mock_agent! {
         self.note(Call::OpenTerminalStream(init.clone()))?;
         let answer = self.inner.answers.open_terminal_stream.get("open_terminal_stream")?;
         Ok(self.terminal(answer(init)?))
+    }
+
+    async fn watch_containers(
+        &self,
+        request: ListContainersRequest,
+    ) -> Result<ContainersWatch, Error> {
+        self.note(Call::WatchContainers(request.clone()))?;
+        let watch = self.inner.answers.watch_containers.get("watch_containers")?(request)?;
+        Ok(ContainersWatch::from_stream(Until::new(watch, self.inner.stop.clone())))
+    }
+
+    async fn dev_container_logs(&self, id: Uuid, follow: bool) -> Result<DevContainerLogs, Error> {
+        self.note(Call::DevContainerLogs(id, follow))?;
+        let logs = self.inner.answers.dev_container_logs.get("dev_container_logs")?(id, follow)?;
+        Ok(DevContainerLogs::from_stream(Until::new(logs, self.inner.stop.clone())))
     }
 
     async fn dial(&self, port: u16) -> Result<DialStream, Error> {

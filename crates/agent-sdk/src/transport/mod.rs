@@ -6,6 +6,7 @@ mod outbox;
 mod pool;
 mod shared;
 mod tls;
+mod way;
 mod websocket;
 mod wire;
 
@@ -20,6 +21,7 @@ pub(crate) use self::{
     outbox::{Outbox, TextSender},
     pool::{Connection, Pool},
     shared::Shared,
+    way::Way,
     websocket::{Limits, Message, Messages},
     wire::Wire,
 };

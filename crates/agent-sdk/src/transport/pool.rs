@@ -1,4 +1,4 @@
-//! HTTP/1.1 connections to one target, one for each request at a time, kept for the next one; not
+//! HTTP/1.1 connections to one agent, one for each request at a time, kept for the next one; not
 //! what is done when one fails.
 //!
 //! ```text
@@ -30,7 +30,7 @@ use tokio_util::{
 };
 
 use super::{
-    Dialer, Failure, SendResult,
+    Failure, SendResult, Way,
     wire::{Traffic, Wire},
 };
 use crate::{Config, Error, PingPath, client::Upload};
@@ -38,9 +38,9 @@ use crate::{Config, Error, PingPath, client::Upload};
 /// Most connections that are kept while nobody uses them; a burst of more closes the rest.
 const MAX_IDLE: usize = 32;
 
-/// The connections to one target.
+/// The connections to one agent.
 pub(crate) struct Pool {
-    dialer: Dialer,
+    way: Way,
     connect_timeout: Duration,
     idle_timeout: Duration,
     /// Oldest first.
@@ -66,9 +66,9 @@ pub(crate) struct Connection {
 }
 
 impl Pool {
-    pub(crate) fn new(dialer: Dialer, config: &Config, stop: CancellationToken) -> Self {
+    pub(crate) fn new(way: Way, config: &Config, stop: CancellationToken) -> Self {
         Self {
-            dialer,
+            way,
             connect_timeout: config.connect_timeout,
             idle_timeout: config.idle_timeout,
             idle: Mutex::default(),
@@ -94,17 +94,15 @@ impl Pool {
         self: &Arc<Self>,
         operation: &'static str,
     ) -> Result<Connection, Error> {
-        let failed = |source| Error::Connect { target: self.dialer.address().to_string(), source };
         let after = self.connect_timeout;
-        let dialed = tokio::time::timeout(after, self.dialer.dial())
+        let dialed = tokio::time::timeout(after, self.way.dial())
             .await
-            .map_err(|_| Error::Timeout { operation, after })?
-            .map_err(failed)?;
+            .map_err(|_| Error::Timeout { operation, after })??;
         let traffic = Arc::<Traffic>::default();
         let wire = Wire::new(dialed.stream, Arc::clone(&traffic));
         let (sender, driver) = http1::handshake(TokioIo::new(wire))
             .await
-            .map_err(|error| failed(std::io::Error::other(error)))?;
+            .map_err(|error| self.way.failed(std::io::Error::other(error)))?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let close = self.stop.child_token();
         let closed = close.clone().cancelled_owned();
@@ -158,9 +156,15 @@ impl Pool {
         guard
     }
 
+    /// The settings that a pool like this one is made with.
+    pub(crate) fn times(&self) -> Config {
+        let (connect_timeout, idle_timeout) = (self.connect_timeout, self.idle_timeout);
+        Config { connect_timeout, idle_timeout, ..Config::default() }
+    }
+
     /// Whether requests go through a proxy that reads them.
     pub(crate) fn has_forward_proxy(&self) -> bool {
-        self.dialer.forward_proxy().is_some()
+        self.way.has_forward_proxy()
     }
 
     /// Closes what is kept.
@@ -220,6 +224,6 @@ impl Connection {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("dialer", &self.dialer).finish_non_exhaustive()
+        f.debug_struct("Pool").field("way", &self.way).finish_non_exhaustive()
     }
 }

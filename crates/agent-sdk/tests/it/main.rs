@@ -7,6 +7,7 @@ mod app;
 mod bodies;
 mod cancel;
 mod close;
+mod containers;
 mod environment;
 mod errors;
 mod events;

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use agent_sdk::{
-    AgentConn, ByteStream, DatagramSocket, DialStream, Error, FileContent, GitWatch, PingPath,
-    Pong, ProcessStream, TerminalItem, TerminalStream,
+    AgentConn, ByteStream, ContainersWatch, DatagramSocket, DevContainerLogs, DialStream, Error,
+    FileContent, GitWatch, PingPath, Pong, ProcessStream, TerminalItem, TerminalStream,
     api::{
-        EditFilesRequest, ErrorCode, FindFilesRequest, GetGitStatusRequest, GitClientMessage,
-        GitServerMessage, ListDirectoryRequest, ListProcessesRequest, MakeDirectoryRequest,
-        MovePathRequest, OpenTerminalRequest, ReadFileLinesRequest, ReadFileRequest,
-        RemovePathRequest, ResolvePathRequest, ResolvePathResponse, SearchFilesRequest,
-        StartProcessRequest, StatPathRequest, TerminalClientMessage, TerminalInit, TerminalSize,
-        WatchGitRequest, WriteFileRequest, WriteFileResponse,
+        DevContainer, EditFilesRequest, ErrorCode, FindFilesRequest, GetGitStatusRequest,
+        GitClientMessage, GitServerMessage, ListContainersResponse, ListDirectoryRequest,
+        ListProcessesRequest, MakeDirectoryRequest, MovePathRequest, OpenTerminalRequest,
+        ReadFileLinesRequest, ReadFileRequest, RemovePathRequest, ResolvePathRequest,
+        ResolvePathResponse, SearchFilesRequest, StartProcessRequest, StatPathRequest,
+        TerminalClientMessage, TerminalInit, TerminalSize, WatchGitRequest, WriteFileRequest,
+        WriteFileResponse,
     },
     headers_from,
     mock::{Call, MockAgent},
@@ -78,6 +79,15 @@ async fn a_method_that_is_not_set_is_unsupported_by_name() {
     unset("open_terminal_stream", mock.open_terminal_stream(init).await);
     unset("list_terminals", mock.list_terminals().await);
     unset("close_terminal", mock.close_terminal(terminal).await);
+    let nil = uuid::Uuid::nil();
+    unset("list_containers", mock.list_containers(Default::default()).await);
+    unset("watch_containers", mock.watch_containers(Default::default()).await);
+    unset("recreate_dev_container", mock.recreate_dev_container(nil).await);
+    unset("delete_dev_container", mock.delete_dev_container(nil).await);
+    unset("dev_container_logs", mock.dev_container_logs(nil, false).await);
+    unset("connect_dev_container", mock.connect_dev_container(nil).await);
+    unset("connect_dev_container", mock.dev_container(&nil.to_string()).await);
+    unset("list_containers", mock.dev_container("web").await);
     unset("list_listening_ports", mock.list_listening_ports().await);
     unset("dial", mock.dial(9).await);
     unset("dial", mock.ssh().await);
@@ -298,4 +308,46 @@ async fn a_dialed_port_is_one_end_of_a_duplex() {
 fn once<T>(thing: T) -> impl Fn() -> T {
     let thing = std::sync::Mutex::new(Some(thing));
     move || thing.lock().unwrap().take().unwrap()
+}
+
+#[tokio::test]
+async fn dev_containers_are_found_by_name_and_have_mocks_of_their_own() {
+    let (mock, inner) = (MockAgent::new(), MockAgent::new());
+    let id: uuid::Uuid = "644843b5-06b1-5f62-b7eb-613019c35e4e".parse().unwrap();
+    let list = ListContainersResponse {
+        devcontainers: vec![DevContainer { id, name: "web".into(), ..Default::default() }],
+        ..Default::default()
+    };
+    let (listed, watched) = (list.clone(), list.clone());
+    mock.on_list_containers(move |_| Ok(listed.clone()))
+        .on_watch_containers(move |_| Ok(ContainersWatch::from_lists([watched.clone()])))
+        .on_dev_container_logs(|_, _| Ok(DevContainerLogs::from_entries([Default::default()])))
+        .on_connect_dev_container({
+            let inner = inner.clone();
+            move |_| Ok(std::sync::Arc::new(inner.clone()))
+        });
+    inner.on_check_health(|| Ok(true));
+
+    assert!(mock.dev_container("web").await.unwrap().check_health().await.unwrap());
+    let error = mock.dev_container("db").await.unwrap_err();
+    assert!(error.to_string().contains("there are web"), "{error}");
+    let mut watch = mock.watch_containers(Default::default()).await.unwrap();
+    assert_eq!(watch.next().await.unwrap().unwrap(), list);
+    assert!(watch.next().await.is_none());
+    let logs = mock.dev_container_logs(id, true).await.unwrap();
+    assert_eq!(logs.count().await, 1);
+    let all = || Call::ListContainers(Default::default());
+    let expected = [
+        all(),
+        Call::ConnectDevContainer(id),
+        all(),
+        Call::WatchContainers(Default::default()),
+        Call::DevContainerLogs(id, true),
+    ];
+    assert_eq!(mock.calls(), expected);
+    assert_eq!(inner.calls(), [Call::CheckHealth]);
+
+    let mut watch = mock.watch_containers(Default::default()).await.unwrap();
+    mock.close();
+    assert!(matches!(watch.next().await, Some(Err(Error::Closed { .. }))));
 }
