@@ -94,6 +94,16 @@ impl Containers {
         }
     }
 
+    /// Fails when there is no such dev container, in the words of the operations on one; for
+    /// callers with a check of their own between this and the operation.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Containers::check_enabled`], [`Error::InvalidId`], [`Error::NoDevContainer`].
+    pub fn check_dev_container(&self, _id: &str) -> Result<(), Error> {
+        todo!()
+    }
+
     /// Lists containers and dev containers, anew if the engine answers within a second.
     ///
     /// # Errors
