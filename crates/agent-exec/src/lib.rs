@@ -50,6 +50,8 @@ mod launcher;
 mod limits;
 mod other;
 #[cfg(target_os = "linux")]
+mod other_tree;
+#[cfg(target_os = "linux")]
 mod proc_table;
 mod signal;
 mod spawn;
@@ -69,6 +71,8 @@ pub use hang_up::hang_up;
 pub use launcher::{Cgroups, Config, Launcher, Priority};
 pub use limits::Limits;
 pub use other::OtherProcess;
+#[cfg(target_os = "linux")]
+pub use other_tree::OtherTree;
 pub use signal::Signal;
 pub use stdio::{FarEnd, Pty, Ready, Receiver, Sender, Terminal};
 pub use tree::{Scope, Tree, TreeError, Usage};

@@ -29,12 +29,7 @@ impl Entry {
     /// The second field is the program's name in parentheses and may hold blanks, parentheses,
     /// line feeds and bytes that are no UTF-8; the last closing parenthesis ends it.
     pub(crate) fn parse(stat: &[u8]) -> Option<Self> {
-        let open = stat.iter().position(|byte| *byte == b'(')?;
-        let close = stat.iter().rposition(|byte| *byte == b')')?;
-        let pid = number(stat.get(..open)?.trim_ascii())?;
-        let behind = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
-        // The first of these is the third field of the manual's list.
-        let fields: Vec<&str> = behind.split_ascii_whitespace().collect();
+        let (pid, fields) = fields(stat)?;
         let field = |index: usize| fields.get(index - 3)?.parse::<u64>().ok();
         let id = |index| u32::try_from(field(index)?).ok();
         // A first thread that ended is shown as a zombie while others of its process go on.
@@ -51,12 +46,14 @@ impl Entry {
 
     /// Reads one process; `None` when there is none of this id.
     pub(crate) fn read(pid: u32) -> Option<Self> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = open(format!("/proc/{pid}/stat"), flags, Mode::empty()).ok()?;
-        // The kernel gives the whole line at once, and 52 numbers and a name are shorter than this.
-        let mut line = [0; 2048];
-        let read = rustix::io::read(file, &mut line).ok()?;
-        Self::parse(&line[..read])
+        read(pid, Self::parse)
+    }
+
+    /// The foreground group of the process's terminal; `None` when it has no terminal, or that has
+    /// no such group.
+    pub(crate) fn foreground(&self) -> Option<u32> {
+        let group = read(self.pid, |stat| fields(stat)?.1.get(8 - 3)?.parse::<i32>().ok())?;
+        u32::try_from(group).ok().filter(|group| *group != 0)
     }
 
     /// Reads the leader of a session; without `/proc` that is all that is known of it.
@@ -98,6 +95,24 @@ impl Entry {
         }
         send(&held, signal)
     }
+}
+
+/// The id, and the fields from the third on, of the text of `/proc/PID/stat`.
+fn fields(stat: &[u8]) -> Option<(u32, Vec<&str>)> {
+    let open = stat.iter().position(|byte| *byte == b'(')?;
+    let close = stat.iter().rposition(|byte| *byte == b')')?;
+    let pid = number(stat.get(..open)?.trim_ascii())?;
+    let behind = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    Some((pid, behind.split_ascii_whitespace().collect()))
+}
+
+fn read<T>(pid: u32, parse: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = open(format!("/proc/{pid}/stat"), flags, Mode::empty()).ok()?;
+    // The kernel gives the whole line at once, and 52 numbers and a name are shorter than this.
+    let mut line = [0; 2048];
+    let read = rustix::io::read(file, &mut line).ok()?;
+    parse(&line[..read])
 }
 
 /// A descriptor of the process that has an id now.
