@@ -6,9 +6,7 @@ use uuid::Uuid;
 use super::{Container, DevContainerApp, DisplayApps};
 
 /// Where a dev container is in its life.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DevContainerStatus {
