@@ -1,67 +1,101 @@
-//! Logs of bringing dev containers up, on disk.
+//! Logs of bringing dev containers up, on disk: the last two runs of each, bounded, readable while they
+//! are written and after a restart of the agent.
+//!
+//! ```text
+//! LogWriter ──flush──▶ Disk ──▶ ID.1.log, the run before it in ID.2.log
+//!                        │ geometry of the file, by a watch channel
+//!                        ▼
+//!                    LogReader, any number, each as fast as it likes
+//! ```
+//!
+//! A run is a line of bytes that only grows. Readers know where they are in it and read the file
+//! themselves, so nothing is held for them and nobody waits for them.
 
-use std::{io, path::PathBuf};
+mod disk;
+mod entry;
+mod reader;
+mod writer;
 
-use agent_api::{DevContainerLogEntry, DevContainerLogLevel};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use tokio::{sync::watch, task::spawn_blocking};
 use uuid::Uuid;
+
+use disk::{Disk, Geometry};
+pub(crate) use entry::fit;
+pub(crate) use reader::LogReader;
+pub(crate) use writer::LogWriter;
+
+/// The most bytes of one run on the disk.
+const MAX_RUN_BYTES: u64 = 10 * 1024 * 1024;
 
 /// The logs of all dev containers; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Logs {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     directory: PathBuf,
+    /// What is being written at the moment.
+    live: Mutex<HashMap<Uuid, watch::Receiver<Geometry>>>,
 }
 
 impl Logs {
     /// Keeps them in this directory, which is created when something is written.
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+        let shared = Shared { directory: directory.into(), live: Mutex::default() };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Begins the log of another run, which is from now on the one that is read.
     ///
     /// Looks at no disk; begin before anybody is told that the run was started.
     pub(crate) fn begin(&self, id: Uuid) -> LogWriter {
-        let _ = (id, &self.directory);
-        todo!()
+        let (geometry, live) = watch::channel(Geometry::default());
+        self.shared.live.lock().insert(id, live);
+        LogWriter::new(Disk::new(self.shared.clone(), id, geometry))
     }
 
     /// Reads the log of the latest run: as far as it is now, or with `follow` until that run ends.
+    ///
+    /// Looks at no disk yet. Without a run there is nothing to read.
     pub(crate) fn read(&self, id: Uuid, follow: bool) -> LogReader {
-        let _ = (id, follow);
-        todo!()
+        match self.shared.live.lock().get(&id) {
+            Some(live) => LogReader::of_live(live.clone(), follow),
+            None => LogReader::of_file(self.shared.path(id, 1)),
+        }
     }
 
-    /// Removes every log of a dev container.
+    /// Removes every log of a dev container that is not being brought up.
     pub(crate) async fn forget(&self, id: Uuid) {
-        let _ = id;
-        todo!()
+        let shared = self.shared.clone();
+        let removed = spawn_blocking(move || {
+            for run in [1, 2] {
+                // Usually there is none; what cannot be removed is bounded anyway.
+                let _ = std::fs::remove_file(shared.path(id, run));
+            }
+        });
+        let _ = removed.await;
     }
 }
 
-/// Writes the log of one run, which ends when this is dropped.
-#[derive(Debug)]
-pub(crate) struct LogWriter;
-
-impl LogWriter {
-    /// Adds an entry, which readers see after the next [`LogWriter::flush`].
-    pub(crate) fn write(&mut self, level: DevContainerLogLevel, text: &str) {
-        let _ = (level, text);
-        todo!()
+impl Shared {
+    /// Where a run is kept: 1 is the latest, 2 the one before.
+    fn path(&self, id: Uuid, run: u8) -> PathBuf {
+        self.directory.join(format!("{id}.{run}.log"))
     }
 
-    /// Puts what was added on the disk; what the disk refuses is counted and told later.
-    pub(crate) async fn flush(&mut self) {
-        todo!()
+    fn directory(&self) -> &Path {
+        &self.directory
     }
 }
 
-/// Reads the log of one run.
-#[derive(Debug)]
-pub(crate) struct LogReader;
-
-impl LogReader {
-    /// The next entry; `None` at the end. Dropping the future loses nothing.
-    pub(crate) async fn next(&mut self) -> Option<Result<DevContainerLogEntry, io::Error>> {
-        todo!()
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! The real command, with a container engine.
