@@ -96,12 +96,3 @@ impl Classify for ExecError {
         }
     }
 }
-
-impl ExecError {
-    /// The error of a step that the engine did not do.
-    pub(super) fn engine(
-        step: &'static str,
-    ) -> impl FnOnce(Box<dyn StdError + Send + Sync>) -> Self {
-        move |source| Self::Engine { step, source }
-    }
-}
