@@ -23,7 +23,7 @@ mod statistics;
 pub use config::{Config, ConfiguredDevContainer};
 pub use error::Error;
 pub use exec::{ExecCommand, ExecError, ExecRequest, ExecTerminal};
-pub use nested::NestedStream;
+pub use nested::{NestedStream, inside};
 pub use service::{Containers, ContainersWatch, LogStream};
 pub use statistics::{SECONDS, Statistics, Times};
 pub use workspace::Workspace;

@@ -1,18 +1,47 @@
 //! The agent inside: put into a running container, started there, reached, stopped. When that is to
 //! happen is the service's business.
+//!
+//! It runs as the user of commands in the container, as one command of the engine, whose input this
+//! agent holds open: when that ends, for whatever reason, the agent inside is told `SIGTERM`. A
+//! connection to it is another such command, the helper of [`inside`].
 
-use std::{
-    io,
-    path::PathBuf,
-    pin::Pin,
-    task::{Context, Poll},
+mod archive;
+mod error;
+mod frames;
+pub mod inside;
+mod session;
+mod stream;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use agent_api::DevContainerAgent;
+use bollard::{
+    models::ContainerInspectResponse, query_parameters::UploadToContainerOptionsBuilder,
 };
-
-use agent_api::{Classify, DevContainerAgent, ErrorCode};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use parking_lot::Mutex;
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::{Workspace, engine::Engine};
+pub(crate) use error::NestedError;
+pub use stream::NestedStream;
+
+use self::session::{Input, Place, Printed, Session};
+use crate::{Workspace, engine::Engine, exec};
+
+/// Where commands of the agent inside start when the configuration does not say.
+const DIRECTORY: &str = "/workspaces";
+/// Longest wait until an agent listens: as much as a machine under load may need.
+const START: Duration = Duration::from_secs(30);
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long an agent gets to end before it is told again; shorter than what capabilities get to stop.
+const STOP: Duration = Duration::from_secs(8);
+/// Words of the agent's variables, by what sessions are told.
+const VARIABLES: [(&str, &str); 3] = [
+    ("WORKSPACE_NAME", "AGENTD_WORKSPACE_NAME"),
+    ("WORKSPACE_ID", "AGENTD_WORKSPACE_ID"),
+    ("WORKSPACE_OWNER_NAME", "AGENTD_OWNER_NAME"),
+];
 
 /// What an agent in a container is made of.
 #[derive(Clone, Debug)]
@@ -29,108 +58,232 @@ pub(crate) struct Injection {
     pub(crate) directory: Option<String>,
 }
 
-/// A running agent in a container; cheap to clone, and dropping it does not stop the agent.
-#[derive(Clone, Debug)]
+/// A running agent in a container; cheap to clone. Dropping the last clone ends the agent.
+#[derive(Clone)]
 pub(crate) struct NestedAgent {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     agent: DevContainerAgent,
-    container_id: String,
+    place: Place,
+    /// What keeps it running; `None` when it was told to end.
+    input: Mutex<Option<Input>>,
+    /// Held by whoever waits for its end, across that wait; `None` behind it.
+    printed: tokio::sync::Mutex<Option<Printed>>,
 }
 
 /// Copies the agent into a container, starts it, and returns when it listens.
 ///
-/// Dropped before that, nothing that was started goes on.
+/// # Errors
+///
+/// [`NestedError`]'s variants but the last two.
+///
+/// # Cancellation
+///
+/// What was started ends.
 pub(crate) async fn inject(
     engine: &Engine,
     workspace: &dyn Workspace,
     injection: Injection,
 ) -> Result<NestedAgent, NestedError> {
-    let _ = (engine, workspace, injection);
-    todo!()
+    let id = &injection.container_id;
+    let container = engine.inspect(id).await.map_err(NestedError::engine("look at it"))?;
+    check_architecture(engine, &container).await?;
+    let runner = exec::runner(engine, id).await.map_err(NestedError::User)?;
+    let no_uid = || NestedError::NoUid { user: runner.user.clone().unwrap_or_default() };
+    let uid = runner.uid.ok_or_else(no_uid)?;
+    upload(engine, &injection).await?;
+    let place = Place { engine: engine.clone(), container_id: id.clone(), user: runner.user };
+    let agent = DevContainerAgent {
+        id: Uuid::new_v5(&injection.agent_id, id.as_bytes()),
+        name: injection.name,
+        directory: injection.directory.unwrap_or_else(|| DIRECTORY.to_owned()),
+    };
+    let mut variables = variables(&agent, workspace);
+    variables.extend(runner.variables);
+    let (folder, socket) = (inside::folder(uid), inside::socket(uid));
+    let arguments = [
+        "--nested",
+        "--listen-unix",
+        &socket.to_string_lossy(),
+        "--state-dir",
+        &folder.to_string_lossy(),
+    ];
+    let session = place.start(&arguments, variables).await;
+    let mut session = session.map_err(NestedError::engine("start the agent"))?;
+    listens(&place, &mut session).await?;
+    let Session { input, output, .. } = session;
+    let inner = Inner { agent, place, input: Some(input).into(), printed: Some(output).into() };
+    Ok(NestedAgent { inner: Arc::new(inner) })
+}
+
+/// Refuses a container whose programs are not of the kind that this one is.
+async fn check_architecture(
+    engine: &Engine,
+    container: &ContainerInspectResponse,
+) -> Result<(), NestedError> {
+    let Some(image) = &container.image else { return Ok(()) };
+    let docker = engine.docker().await.map_err(NestedError::engine("look at its image"))?;
+    // An image that was removed meanwhile says nothing, and then the start tells.
+    let Ok(image) = docker.inspect_image(image).await else { return Ok(()) };
+    let (Some(os), Some(architecture)) = (image.os, image.architecture) else { return Ok(()) };
+    let container = format!("{os}/{architecture}");
+    let host = format!("{}/{}", std::env::consts::OS, own_architecture());
+    let is_unknown = architecture.is_empty() || os.is_empty();
+    if is_unknown || container == host {
+        return Ok(());
+    }
+    Err(NestedError::Architecture { container, host })
+}
+
+/// The architecture that this program was built for, in the words of images (GOARCH).
+fn own_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+        other => other,
+    }
+}
+
+async fn upload(engine: &Engine, injection: &Injection) -> Result<(), NestedError> {
+    let archive = archive::open(injection.executable.as_deref()).await;
+    let archive = archive.map_err(|(path, source)| NestedError::Executable { path, source })?;
+    let step = NestedError::engine("copy the agent into it");
+    let docker = engine.docker().await;
+    let docker = match docker {
+        Ok(docker) => docker,
+        Err(error) => return Err(step(error)),
+    };
+    let options = UploadToContainerOptionsBuilder::default().path("/").build();
+    let body = bollard::body_try_stream(archive);
+    let sent = docker.upload_to_container(&injection.container_id, Some(options), body).await;
+    sent.map_err(|error| step(engine.error(error)))
+}
+
+/// What the agent inside is told by its environment.
+fn variables(agent: &DevContainerAgent, workspace: &dyn Workspace) -> Vec<String> {
+    let mut variables = vec![
+        format!("AGENTD_AGENT_ID={}", agent.id),
+        format!("AGENTD_AGENT_NAME={}", agent.name),
+        format!("AGENTD_DIRECTORY={}", agent.directory),
+        "AGENTD_STOP_AT_EOF=true".to_owned(),
+        // Whatever the image configures, nothing of it opens a port.
+        "AGENTD_LISTEN=".to_owned(),
+        "AGENTD_SSH_LISTEN=".to_owned(),
+    ];
+    for (name, value) in workspace.agent_variables() {
+        let known = VARIABLES.iter().find(|(told, _)| name == *told);
+        if let (Some((_, variable)), Some(value)) = (known, value.to_str()) {
+            variables.push(format!("{variable}={value}"));
+        }
+    }
+    variables
+}
+
+/// Waits for the line that an agent prints when it listens.
+async fn listens(place: &Place, session: &mut Session) -> Result<(), NestedError> {
+    let line = async {
+        while let Some(bytes) = session.output.next().await {
+            if bytes.contains(&b'\n') {
+                return true;
+            }
+        }
+        false
+    };
+    let why = match timeout(START, line).await {
+        Ok(true) => return Ok(()),
+        Ok(false) => {
+            let code = place.exit_code(&session.id).await.unwrap_or_default();
+            session.output.complaint(code)
+        }
+        Err(_) => NestedError::after(START),
+    };
+    Err(NestedError::Start { why })
 }
 
 impl NestedAgent {
     /// What the list tells of it.
     pub(crate) fn agent(&self) -> &DevContainerAgent {
-        &self.agent
+        &self.inner.agent
     }
 
     /// The container that it runs in.
     pub(crate) fn container_id(&self) -> &str {
-        &self.container_id
+        &self.inner.place.container_id
+    }
+
+    /// Whether both are the same agent, not only one in the same container.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// Waits until it has ended, by itself or with its container.
+    ///
+    /// What it logs is read by whoever waits here.
     pub(crate) async fn ended(&self) {
-        todo!()
+        let mut printed = self.inner.printed.lock().await;
+        if let Some(output) = &mut *printed {
+            while output.next().await.is_some() {}
+        }
+        *printed = None;
     }
 
-    /// Asks it to end with `SIGTERM`, and returns when it has; after its grace it is killed.
+    /// Lets it be told `SIGTERM`, and returns when it has ended; one that does not listen is killed.
+    ///
+    /// # Errors
+    ///
+    /// [`NestedError::Stop`] and [`NestedError::Engine`], when it may run still.
     pub(crate) async fn stop(&self) -> Result<(), NestedError> {
-        todo!()
+        // The end of its input is what it is told by.
+        drop(self.inner.input.lock().take());
+        if timeout(STOP, self.ended()).await.is_ok() {
+            return Ok(());
+        }
+        let result = match self.inner.place.run(&["--nested-stop"]).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(why)) => NestedError::Stop { why },
+            Err(source) => NestedError::Engine { step: "stop the agent in it", source },
+        };
+        if self.is_container_running().await { Err(result) } else { Ok(()) }
+    }
+
+    async fn is_container_running(&self) -> bool {
+        let container = self.inner.place.engine.inspect(self.container_id()).await;
+        let state = container.ok().and_then(|container| container.state);
+        state.and_then(|state| state.running).unwrap_or(false)
     }
 
     /// Opens a connection to it, within five seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`NestedError::Silent`] and [`NestedError::Engine`].
     pub(crate) async fn connect(&self) -> Result<NestedStream, NestedError> {
-        todo!()
+        let place = &self.inner.place;
+        let open = async {
+            let session = place.start(&["--nested-connect=frames"], Vec::new()).await;
+            let session = session.map_err(NestedError::engine("reach the agent in it"))?;
+            match NestedStream::open(session).await {
+                Ok(stream) => Ok(stream),
+                Err(session) => {
+                    let code = place.exit_code(&session.id).await.unwrap_or_default();
+                    Err(NestedError::Silent { why: session.output.complaint(code) })
+                }
+            }
+        };
+        let silent = |_| Err(NestedError::Silent { why: NestedError::after(CONNECT) });
+        timeout(CONNECT, open).await.unwrap_or_else(silent)
     }
 }
 
-/// One connection to an agent in a container.
-///
-/// A shutdown is the end of what is sent; dropping it ends both directions.
-#[derive(Debug)]
-pub struct NestedStream {
-    _private: (),
-}
-
-impl AsyncRead for NestedStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        todo!()
-    }
-}
-
-impl AsyncWrite for NestedStream {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
-        todo!()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        todo!()
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        todo!()
-    }
-}
-
-/// Why there is no agent in a container, or none that answers.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum NestedError {
-    /// A warning, never an error of the dev container: trying again does not help.
-    #[error("the container is for {container}, the agent is for {host}")]
-    Architecture { container: String, host: &'static str },
-    /// The agent inside did not answer in time.
-    #[error("the agent in the container does not answer")]
-    Silent,
-}
-
-impl NestedError {
-    /// Whether it is a warning only, which no later attempt changes.
-    pub(crate) fn is_architecture(&self) -> bool {
-        matches!(self, Self::Architecture { .. })
-    }
-}
-
-impl Classify for NestedError {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Architecture { .. } => ErrorCode::Unsupported,
-            Self::Silent => ErrorCode::BadGateway,
-        }
+impl std::fmt::Debug for NestedAgent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NestedAgent")
+            .field("container_id", &self.inner.place.container_id)
+            .field("agent", &self.inner.agent)
+            .finish_non_exhaustive()
     }
 }
