@@ -23,8 +23,8 @@ pub(super) enum Address {
 }
 
 /// A byte stream.
-pub(super) trait Stream: Read + Write {}
-impl<T: Read + Write> Stream for T {}
+pub(super) trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
 
 /// One connection.
 pub(super) struct Client {
@@ -60,10 +60,21 @@ impl Client {
     pub(super) fn send(&mut self, method: &str, target: &str, body: &[u8]) -> Result<u64> {
         self.send_head(method, target, body.len() as u64)?;
         self.stream.write_all(body)?;
-        self.receive(None)
+        self.receive("http/1.1 200", None)
     }
 
-    /// The same, and returns the answer's body.
+    /// Sends a request whose work goes on after its answer.
+    ///
+    /// # Errors
+    ///
+    /// The answer is no 202.
+    pub(super) fn post_accepted(&mut self, target: &str) -> Result<()> {
+        self.send_head("POST", target, 0)?;
+        self.receive("http/1.1 202", None)?;
+        Ok(())
+    }
+
+    /// Sends a request as [`Client::send`] does, and returns the answer's body.
     ///
     /// # Errors
     ///
@@ -72,7 +83,7 @@ impl Client {
         self.send_head(method, target, body.len() as u64)?;
         self.stream.write_all(body)?;
         let mut answer = Vec::new();
-        self.receive(Some(&mut answer))?;
+        self.receive("http/1.1 200", Some(&mut answer))?;
         Ok(answer)
     }
 
@@ -124,7 +135,7 @@ impl Client {
             self.stream.write_all(&piece[..size])?;
             left -= size as u64;
         }
-        self.receive(None)
+        self.receive("http/1.1 200", None)
     }
 
     fn send_head(&mut self, method: &str, target: &str, length: u64) -> Result<()> {
@@ -154,8 +165,8 @@ impl Client {
         Ok((end, filled))
     }
 
-    fn receive(&mut self, mut kept: Option<&mut Vec<u8>>) -> Result<u64> {
-        let (end, filled) = self.receive_head("http/1.1 200")?;
+    fn receive(&mut self, expected: &str, mut kept: Option<&mut Vec<u8>>) -> Result<u64> {
+        let (end, filled) = self.receive_head(expected)?;
         let head = String::from_utf8_lossy(&self.buffer[..end]).to_ascii_lowercase();
         let length: u64 = head
             .lines()

@@ -6,12 +6,14 @@ use std::path::Path;
 use crate::shell;
 
 /// Reference tools and how each tells its version.
-const TOOLS: [(&str, &str); 6] = [
+const TOOLS: [(&str, &str); 8] = [
     ("nginx", "-v"),
     ("rg", "--version"),
     ("socat", "-V"),
     ("ls", "--version"),
     ("git", "--version"),
+    ("docker", "--version"),
+    ("dockerd", "--version"),
     ("rustc", "--version"),
 ];
 
@@ -79,7 +81,7 @@ fn version(tool: &str, flag: &str) -> Option<String> {
 }
 
 fn version_in(text: &str) -> &str {
-    text.split([' ', '/', '\n'])
+    text.split([' ', '/', ',', '\n'])
         .find(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'))
         .unwrap_or("of unknown version")
 }
@@ -93,6 +95,7 @@ mod tests {
         assert_eq!(version_in("nginx version: nginx/1.22.1\n"), "1.22.1");
         assert_eq!(version_in("ripgrep 13.0.0\n-SIMD"), "13.0.0");
         assert_eq!(version_in("socat by Gerhard\nsocat version 1.7.4.4 on x"), "1.7.4.4");
+        assert_eq!(version_in("Docker version 20.10.24+dfsg1, build 5d6\n"), "20.10.24+dfsg1");
         assert_eq!(version_in("ls (GNU coreutils) 9.1\n"), "9.1");
     }
 

@@ -4,6 +4,7 @@
 
 mod agent;
 mod client;
+mod containers;
 mod files;
 mod git;
 mod machine;
@@ -38,6 +39,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "git", measure: git::measure },
     Bench { name: "ssh", measure: ssh::measure },
     Bench { name: "term", measure: term::measure },
+    Bench { name: "containers", measure: containers::measure },
 ];
 
 /// Arguments of the program that a bench lets the agent start.
@@ -80,7 +82,8 @@ Examples:
   cargo xtask bench files --print    measure, and print the table only
   cargo xtask bench proc             the same for processes
   cargo xtask bench git              the same for git repositories
-  cargo xtask bench ssh term         SSH, then terminals and tunnels")]
+  cargo xtask bench ssh term         SSH, then terminals and tunnels
+  cargo xtask bench containers       containers and dev containers")]
 pub(crate) struct Args {
     /// Which benches, one after another
     #[arg(required = true)]

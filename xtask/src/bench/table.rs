@@ -19,6 +19,8 @@ pub(crate) enum Target {
     RatioAtMost(f64),
     /// Ours is at most this, in the unit of ours.
     AtMost(f64),
+    /// Ours is at most this much more than the reference, in the unit of ours.
+    MoreAtMost(f64),
     /// Shown for comparison; nothing is asked.
     None,
 }
@@ -51,6 +53,10 @@ impl Figure {
             Target::RatioAtLeast(least) => Some(self.ratio().is_some_and(|ratio| ratio >= least)),
             Target::RatioAtMost(most) => Some(self.ratio().is_some_and(|ratio| ratio <= most)),
             Target::AtMost(most) => Some(self.ours.value <= most),
+            Target::MoreAtMost(most) => {
+                let reference = self.reference.as_ref();
+                Some(reference.is_some_and(|(_, value)| self.ours.value - value <= most))
+            }
             Target::None => None,
         }
     }
@@ -74,6 +80,7 @@ impl Table {
                 Target::RatioAtLeast(least) => format!("ratio >= {least}"),
                 Target::RatioAtMost(most) => format!("ratio <= {most}"),
                 Target::AtMost(most) => format!("<= {}", Quantity { value: most, unit }),
+                Target::MoreAtMost(most) => format!("+ <= {}", Quantity { value: most, unit }),
                 Target::None => "-".to_owned(),
             };
             let mark = match figure.passes() {
@@ -130,6 +137,9 @@ mod tests {
         check(131.0, Some(100.0), Target::RatioAtMost(1.3), Some(false));
         check(12.0, None, Target::AtMost(12.0), Some(true));
         check(12.1, None, Target::AtMost(12.0), Some(false));
+        check(149.0, Some(100.0), Target::MoreAtMost(50.0), Some(true));
+        check(151.0, Some(100.0), Target::MoreAtMost(50.0), Some(false));
+        check(1.0, None, Target::MoreAtMost(50.0), Some(false));
         check(80.0, None, Target::RatioAtLeast(0.8), Some(false));
         check(80.0, None, Target::None, None);
     }

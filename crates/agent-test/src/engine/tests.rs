@@ -96,4 +96,26 @@ mod needs_docker {
             traces(&dir)
         );
     }
+
+    mod needs_devcontainer {
+        use std::fs;
+
+        use crate::Engine;
+        use crate::engine::{command, devcontainer_bin};
+
+        #[test]
+        fn the_reference_brings_a_dev_container_up_on_it() {
+            let engine = Engine::shared();
+            let folder = tempfile::tempdir().unwrap();
+            let content = format!(r#"{{"image": "{}"}}"#, engine.glibc());
+            fs::write(folder.path().join(".devcontainer.json"), content).unwrap();
+            let mut up = command(devcontainer_bin().join("devcontainer").to_str().unwrap());
+            up.args(["up", "--workspace-folder"]).arg(folder.path());
+            let output = up.env("DOCKER_HOST", engine.host()).output().unwrap();
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert!(printed.contains("\"outcome\":\"success\""), "{output:?}");
+            let label = format!("label=devcontainer.local_folder={}", folder.path().display());
+            assert!(!engine.run(&["ps", "-q", "--filter", &label]).is_empty());
+        }
+    }
 }

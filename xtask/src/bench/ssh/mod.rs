@@ -2,7 +2,7 @@
 
 mod delay;
 mod latency;
-mod servers;
+pub(super) mod servers;
 mod transfers;
 
 use std::path::Path;

@@ -14,13 +14,13 @@ use crate::shell::{self, Owned};
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A key, known to both servers, in a directory that holds everything else of the bench too.
-pub(super) struct Keys {
+pub(in crate::bench) struct Keys {
     pub(super) dir: tempfile::TempDir,
 }
 
 /// An SSH server on a port of 127.0.0.1.
 #[derive(Debug, Clone)]
-pub(super) struct Server {
+pub(in crate::bench) struct Server {
     pub(super) port: u16,
     key: PathBuf,
     user: String,
@@ -34,7 +34,7 @@ pub(super) struct Sshd {
 
 impl Keys {
     /// Makes a key and lets it in.
-    pub(super) fn new() -> Result<Self> {
+    pub(in crate::bench) fn new() -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let keys = Self { dir };
         keys.generate("key")?;
@@ -54,10 +54,20 @@ impl Keys {
 
     /// Starts agentd with an SSH server of its own.
     pub(super) fn agent(&self, program: &Path, state: &Path) -> Result<(Agent, Server)> {
+        self.agent_with(program, state, &[])
+    }
+
+    /// The same, with more arguments.
+    pub(in crate::bench) fn agent_with(
+        &self,
+        program: &Path,
+        state: &Path,
+        args: &[&str],
+    ) -> Result<(Agent, Server)> {
         let authorized = self.path("authorized_keys");
         let authorized = authorized.to_str().context("a plain path")?;
-        let args = ["--ssh", "127.0.0.1:0", "--authorized-keys", authorized];
-        let agent = Agent::start_with(program, state, &args)?;
+        let ours = ["--ssh", "127.0.0.1:0", "--authorized-keys", authorized];
+        let agent = Agent::start_with(program, state, &[&ours, args].concat())?;
         let port = agent.ssh.context("the agent has a port for SSH")?;
         Ok((agent, self.server(port)?))
     }
@@ -113,7 +123,7 @@ impl Server {
     }
 
     /// A command of OpenSSH's client, still without what the server shall run.
-    pub(super) fn ssh(&self, options: &[&str]) -> Command {
+    pub(in crate::bench) fn ssh(&self, options: &[&str]) -> Command {
         let mut command = shell::command("ssh");
         self.arguments(&mut command, "-p");
         command.args(options).arg("127.0.0.1");
