@@ -161,7 +161,7 @@ impl Cli {
         Ok(customizations::of_answer(&answer, read.metadata.as_deref()))
     }
 
-    /// Kills every command that runs with all that it started.
+    /// Kills every command that runs with all that it started, and each that is started later.
     pub(crate) async fn kill_all(&self) {
         self.running.kill().await;
     }
@@ -199,7 +199,7 @@ impl Cli {
             step: "start a command while the agent's runtime stops",
             source: stopped.into(),
         })?;
-        Ok(self.running.add(id, self.launcher.spawn(command).await?))
+        Ok(self.running.add(id, self.launcher.spawn(command).await?).await)
     }
 
     fn environment(&self, variables: Vec<(String, String)>) -> Environment {

@@ -10,7 +10,14 @@ use uuid::Uuid;
 
 /// Every command that runs; cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct AllRunning(Arc<Mutex<HashMap<Uuid, Tree>>>);
+pub(super) struct AllRunning(Arc<Mutex<Trees>>);
+
+#[derive(Debug, Default)]
+struct Trees {
+    running: HashMap<Uuid, Tree>,
+    /// Whether what was about to start then must not run on either.
+    is_killed: bool,
+}
 
 /// A command that does not outlive who waits for it: dropped, its process group is killed.
 #[derive(Debug)]
@@ -21,27 +28,40 @@ pub(super) struct Running {
 }
 
 impl AllRunning {
-    pub(super) fn add(&self, id: Uuid, child: Child) -> Running {
-        self.0.lock().insert(id, child.tree.clone());
-        Running { child, id, all: self.clone() }
+    /// Takes a command that has started; it is killed at once when all have been.
+    pub(super) async fn add(&self, id: Uuid, child: Child) -> Running {
+        let is_killed = {
+            let mut trees = self.0.lock();
+            trees.running.insert(id, child.tree.clone());
+            trees.is_killed
+        };
+        let running = Running { child, id, all: self.clone() };
+        if is_killed {
+            running.child.tree.kill().await;
+        }
+        running
     }
 
     /// Whether nothing runs.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.0.lock().is_empty()
+        self.0.lock().running.is_empty()
     }
 
-    /// Kills every command with all that it started.
+    /// Kills every command with all that it started, also those that are only about to start.
     pub(super) async fn kill(&self) {
-        let trees: Vec<_> = self.0.lock().values().cloned().collect();
+        let trees: Vec<_> = {
+            let mut trees = self.0.lock();
+            trees.is_killed = true;
+            trees.running.values().cloned().collect()
+        };
         join_all(trees.iter().map(Tree::kill)).await;
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.all.0.lock().remove(&self.id);
+        self.all.0.lock().running.remove(&self.id);
         if self.child.try_wait().is_some() {
             return;
         }

@@ -16,6 +16,7 @@ const LONG: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 struct TestWorkspace {
     path: OsString,
+    more: Vec<(OsString, OsString)>,
 }
 
 impl Workspace for TestWorkspace {
@@ -24,6 +25,7 @@ impl Workspace for TestWorkspace {
             [("LAYER", "seven"), ("WORKSPACE_AGENT_NAME", "outer"), ("WORKSPACE_NAME", "over")];
         let mut environment: Environment = variables.into_iter().collect();
         environment.set("PATH", &self.path);
+        environment.extend(self.more.iter().cloned());
         environment
     }
 
@@ -36,6 +38,8 @@ impl Workspace for TestWorkspace {
 /// A folder with a script in place of the command, and the logs that it fills.
 struct Fake {
     folder: TempDir,
+    /// The workspace folder.
+    project: PathBuf,
     cli: Cli,
     logs: Logs,
 }
@@ -57,10 +61,11 @@ impl Fake {
         let mut path = bin.into_os_string();
         path.push(":/usr/bin:/bin");
         let launcher = Launcher::new(Config { cgroups: Cgroups::Off, ..Config::default() });
-        let workspace = Arc::new(TestWorkspace { path });
+        let workspace = Arc::new(TestWorkspace { path, more: Vec::new() });
         let cli = Cli::new(launcher, workspace, docker_host.map(Into::into));
         let logs = Logs::new(folder.path().join("logs"));
-        Self { folder, cli, logs }
+        let project = folder.path().join("project");
+        Self { folder, project, cli, logs }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -73,7 +78,7 @@ impl Fake {
 
     async fn up_within(&self, limit: Duration) -> UpOutcome {
         let up = Up {
-            workspace_folder: self.path("project"),
+            workspace_folder: self.project.clone(),
             config_path: None,
             remove_existing: false,
         };
@@ -149,7 +154,7 @@ async fn up_is_given_its_arguments_one_by_one() {
 #[tokio::test]
 async fn the_log_has_what_the_user_is_told() {
     let fake = Fake::new(
-        r#"echo '{"type":"text","level":3,"timestamp":1,"text":"Building...\r\n"}' >&2
+        r#"printf '%s\n' '{"type":"text","level":3,"timestamp":1,"text":"Building...\r\n"}' >&2
         echo '{"type":"start","level":2,"text":"Run: env"}' >&2
         echo '{"type":"progress","name":"x","status":"running"}' >&2
         echo 'sh: 1: mkae: not found' >&2
@@ -268,7 +273,9 @@ async fn a_command_that_ends_itself_when_asked_has_its_last_words_in_the_log() {
     let started = Instant::now();
     let outcome = fake.up_within(Duration::from_secs(1)).await;
     assert!(outcome.timed_out && started.elapsed() < GRACE);
-    let texts: Vec<_> = fake.log().await.into_iter().map(|(_, text)| text).collect();
+    // The shell may add that its `sleep` was ended too.
+    let is_own = |(_, text): &(_, String)| !text.starts_with("Terminated");
+    let texts: Vec<_> = fake.log().await.into_iter().filter(is_own).map(|(_, text)| text).collect();
     assert_eq!(texts, ["ready", "cleaning up", "timed out after 1s"]);
 }
 
@@ -348,8 +355,8 @@ async fn stopping_ends_what_runs() {
 
 #[tokio::test]
 async fn killing_all_and_leaving_leave_nothing() {
-    let fake = Fake::new("echo $$ > ../pid.new; mv ../pid.new ../pid; trap '' TERM; sleep 300");
     for is_killed in [true, false] {
+        let fake = Fake::new("echo $$ > ../pid.new; mv ../pid.new ../pid; trap '' TERM; sleep 300");
         {
             let up = fake.up();
             let mut up = std::pin::pin!(up);
@@ -363,9 +370,16 @@ async fn killing_all_and_leaving_leave_nothing() {
             }
         }
         gone(&fake.text("pid")).await;
-        fs::remove_file(fake.path("pid")).unwrap();
         assert!(fake.cli.running.is_empty());
     }
+}
+
+#[tokio::test]
+async fn what_starts_after_all_were_killed_is_killed_too() {
+    let fake = Fake::new("sleep 300");
+    fake.cli.kill_all().await;
+    let error = fake.up().await.error.unwrap();
+    assert!(error.contains("KILL"), "{error}");
 }
 
 #[tokio::test]
@@ -423,4 +437,5 @@ async fn a_configuration_that_cannot_be_read_says_why() {
     assert!(matches!(missing, CliError::Spawn(_)));
 }
 
-mod needs_devcontainer;
+#[cfg(target_os = "linux")]
+mod needs_docker;

@@ -1,1 +1,0 @@
-//! The real command, with a container engine.
