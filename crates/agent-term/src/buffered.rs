@@ -6,17 +6,19 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use agent_exec::{Child, Pty, hang_up};
+use agent_exec::{Child, ForeignHandle, Pty, Size, hang_up};
 use bytes::{Buf, Bytes};
 use tokio::{
     task::{spawn_blocking, yield_now},
     time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
     Attachment,
     attachment::{Join, Wanted},
+    contained::{self, Contained},
     control::{Cause, Control, Event},
     emulator::{Emulator, Limits},
     entry::Tenancy,
@@ -32,7 +34,7 @@ use crate::{
 const READ_BYTES: usize = 64 * 1024;
 /// Most output that is read after the end of the program: more than the system keeps, because
 /// somebody else may go on printing.
-const DRAIN_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const DRAIN_BYTES: usize = 4 * 1024 * 1024;
 /// Longest time that output is read after the end of the program, because it can be output that
 /// takes long to show.
 const DRAIN_TIME: Duration = Duration::from_secs(3);
@@ -44,14 +46,31 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(crate) struct Buffered {
-    child: Child,
-    pty: Pty,
+    program: Running,
     screen: Screen,
+}
+
+/// The program of a terminal.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a terminal, and most are the large one"
+)]
+pub(crate) enum Running {
+    Here(Child, Pty),
+    Contained(Contained),
+}
+
+/// The terminal of a program, as far as a screen changes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Far<'a> {
+    Here(&'a Pty),
+    Contained(&'a dyn ForeignHandle),
 }
 
 /// What is shown, and what of it the program is told.
 #[derive(Debug)]
-struct Screen {
+pub(crate) struct Screen {
     emulator: Emulator,
     /// What was read and is not shown yet.
     unshown: Bytes,
@@ -75,20 +94,22 @@ impl Buffered {
         shared: &Shared,
         control: &mut Control,
         wanted: Wanted,
-        (child, pty): (Child, Pty),
+        program: Running,
     ) -> (Self, Attachment) {
         let limits = Limits {
             scrollback_lines: shared.config.scrollback_lines,
             max_memory_bytes: shared.config.max_memory_bytes,
         };
         let queue = Arc::new(InputQueue::new(Arc::default()));
-        control.entry().facts.lock().pid = Some(child.pid);
+        if let Running::Here(child, _) = &program {
+            control.entry().facts.lock().pid = Some(child.pid);
+        }
         let (_, _, attachment) = control.seat(wanted, Arc::clone(&queue), None);
         let emulator = Emulator::new(control.size(), limits);
         let (unshown, counters) = (Bytes::new(), Arc::clone(&shared.counters));
         let redraws = Redraws::default();
         let screen = Screen { emulator, unshown, redraws, queue, counters };
-        (Self { child, pty, screen }, attachment)
+        (Self { program, screen }, attachment)
     }
 
     /// Serves the terminal to its end; answers why it came.
@@ -98,7 +119,12 @@ impl Buffered {
         mut control: Control,
         tenancy: Tenancy,
     ) -> Why {
-        let why = self.live(&mut control).await;
+        let Self { program, screen } = &mut *self;
+        let why = match program {
+            Running::Here(child, pty) => screen.live(child, pty, &mut control).await,
+            // On the heap: most terminals would hold the room for it.
+            Running::Contained(contained) => Box::pin(contained.live(screen, &mut control)).await,
+        };
         control.refuse();
         self.screen.queue.close();
         let end = match why {
@@ -119,28 +145,59 @@ impl Buffered {
             Why::Cause(cause) => cause.end(),
         };
         control.end(end, None, None);
-        let Self { child, pty, .. } = *self;
-        tokio::select! {
-            // On the heap while it lasts: an idle terminal would hold the room for it.
-            _ = Box::pin(hang_up(&child, pty)) => {}
-            () = shared.kill.cancelled() => {
-                child.tree.kill().await;
-                child.wait().await;
-            }
-        }
+        // On the heap while it lasts: an idle terminal would hold the room for it.
+        Box::pin(self.program.end(&shared.kill)).await;
         tenancy.end();
         why
     }
 
-    async fn live(&mut self, control: &mut Control) -> Why {
-        let Self { child, pty, screen } = self;
+    /// Shows what the program left behind.
+    async fn drain(&mut self, control: &mut Control) {
+        match &mut self.program {
+            Running::Here(_, pty) => self.screen.drain(pty, control).await,
+            Running::Contained(contained) => {
+                Box::pin(contained.drain(&mut self.screen, control)).await;
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Takes the terminal away and waits for the program's end, or kills it when there is no time
+    /// left.
+    async fn end(self, kill: &CancellationToken) {
+        match self {
+            Self::Here(child, pty) => tokio::select! {
+                _ = hang_up(&child, pty) => {}
+                () = kill.cancelled() => {
+                    child.tree.kill().await;
+                    child.wait().await;
+                }
+            },
+            Self::Contained(contained) => contained.end(kill).await,
+        }
+    }
+}
+
+impl Far<'_> {
+    async fn resize(self, size: Size) -> io::Result<()> {
+        match self {
+            Self::Here(pty) => pty.resize(size),
+            Self::Contained(handle) => Box::pin(contained::resize(handle, size)).await,
+        }
+    }
+}
+
+impl Screen {
+    async fn live(&mut self, child: &Child, pty: &Pty, control: &mut Control) -> Why {
+        let screen = self;
         let mut exit = std::pin::pin!(child.wait());
         let mut typed = Bytes::new();
         let mut is_hung_up = false;
         loop {
             let read = tokio::select! {
                 event = control.next() => {
-                    match screen.handle(control, pty, event).await {
+                    match screen.handle(control, Far::Here(pty), event).await {
                         Some(cause) => return Why::Cause(cause),
                         None => continue,
                     }
@@ -186,28 +243,31 @@ impl Buffered {
         }
     }
 
-    /// Shows what the program left behind.
-    async fn drain(&mut self, control: &mut Control) {
+    /// Shows what a program on the host left behind.
+    async fn drain(&mut self, pty: &Pty, control: &Control) {
         for _ in 0..DRAIN_BYTES / READ_BYTES {
-            while self.screen.is_behind() {
+            while self.is_behind() {
                 yield_now().await;
-                self.screen.show_more(control);
+                self.show_more(control);
             }
-            let read = self.screen.read(control, &self.pty);
-            if !matches!(read, Read::More) && !self.screen.is_behind() {
+            let read = self.read(control, pty);
+            if !matches!(read, Read::More) && !self.is_behind() {
                 return;
             }
         }
     }
-}
 
-impl Screen {
     /// Does what the connections ask for; answers why the terminal ends, if it does.
-    async fn handle(&mut self, control: &mut Control, pty: &Pty, event: Event) -> Option<Cause> {
+    pub(crate) async fn handle(
+        &mut self,
+        control: &mut Control,
+        far: Far<'_>,
+        event: Event,
+    ) -> Option<Cause> {
         match event {
-            Event::Join(join) => self.join(control, pty, join).await,
+            Event::Join(join) => self.join(control, far, join).await,
             Event::Left(_) => {}
-            Event::Resize(size, by) => self.resize(control, pty, size, by).await,
+            Event::Resize(size, by) => self.resize(control, far, size, by).await,
             Event::Resync(seat) => {
                 if let Some(outbox) = control.outbox(seat) {
                     outbox.resume(self.redraw(control).await);
@@ -218,7 +278,7 @@ impl Screen {
         None
     }
 
-    async fn join(&mut self, control: &mut Control, pty: &Pty, join: Join) {
+    async fn join(&mut self, control: &mut Control, far: Far<'_>, join: Join) {
         let wanted = join.wanted;
         if let Err(error) = control.admit(wanted) {
             // Whoever asked may have left.
@@ -226,15 +286,15 @@ impl Screen {
             return;
         }
         if let Some(size) = wanted.size.filter(|size| *size != control.size()) {
-            self.resize(control, pty, size, control.next_seat()).await;
+            self.resize(control, far, size, control.next_seat()).await;
         }
         let redraw = self.redraw(control).await;
         let (_, _, attachment) = control.seat(wanted, Arc::clone(&self.queue), Some(redraw));
         let _ = join.reply.send(Ok(attachment));
     }
 
-    async fn resize(&mut self, control: &mut Control, pty: &Pty, size: agent_exec::Size, by: u64) {
-        if pty.resize(size).is_err() {
+    async fn resize(&mut self, control: &mut Control, far: Far<'_>, size: Size, by: u64) {
+        if far.resize(size).await.is_err() {
             self.counters.failed(ErrorType::Resize);
             return control.not_resized();
         }
@@ -281,7 +341,7 @@ impl Screen {
         }
     }
 
-    fn read(&mut self, control: &mut Control, pty: &Pty) -> Read {
+    fn read(&mut self, control: &Control, pty: &Pty) -> Read {
         // Not kept by the task: thousands of terminals are idle.
         let mut buffer = [0; READ_BYTES];
         let mut length = 0;
@@ -304,13 +364,28 @@ impl Screen {
         read
     }
 
+    /// Shows a piece of output; what would take too long is shown later.
+    pub(crate) fn show_piece(&mut self, control: &Control, piece: Bytes) {
+        let shown = self.show(control, &piece);
+        self.unshown = piece.slice(shown..);
+    }
+
+    /// Waits for something that was typed.
+    pub(crate) async fn take_typed(&self) -> Bytes {
+        self.queue.take().await
+    }
+
+    pub(crate) fn failed(&self, what: ErrorType) {
+        self.counters.failed(what);
+    }
+
     /// Whether something was read that is not shown yet.
-    fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         !self.unshown.is_empty()
     }
 
     /// Shows a piece of what was read.
-    fn show_more(&mut self, control: &Control) {
+    pub(crate) fn show_more(&mut self, control: &Control) {
         let shown = self.show(control, &self.unshown.clone());
         self.unshown.advance(shown);
     }
@@ -336,7 +411,7 @@ impl Screen {
     }
 
     /// Notes what the terminal took of the input.
-    fn wrote(&self, typed: &mut Bytes, written: io::Result<usize>) {
+    pub(crate) fn wrote(&self, typed: &mut Bytes, written: io::Result<usize>) {
         let length = match written {
             Ok(length) => length,
             // Nobody has the terminal open, or will ever read this.

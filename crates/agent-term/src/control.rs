@@ -293,7 +293,8 @@ impl Drop for Control {
     }
 }
 
-async fn until(moment: Option<Instant>) {
+/// Waits until a moment; for ever where there is none.
+pub(crate) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,

@@ -12,7 +12,7 @@ use agent_exec::Size;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::{Error, attachment::Line};
+use crate::{Error, attachment::Line, contained::Place, request::Creation};
 
 /// The terminals by id.
 pub(crate) type Table = Mutex<HashMap<TerminalId, Arc<Entry>>>;
@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     pub(crate) number: u64,
     pub(crate) backend: TerminalBackend,
     pub(crate) command: String,
+    /// Boxed, because few have one.
+    pub(crate) container: Option<Box<Place>>,
     pub(crate) line: Arc<Line>,
     pub(crate) facts: Mutex<Facts>,
     phase: watch::Sender<Phase>,
@@ -55,7 +57,7 @@ impl Entry {
     pub(crate) fn new(
         id: TerminalId,
         number: u64,
-        (backend, command): (TerminalBackend, String),
+        creation: &Creation,
         (line, size): (Arc<Line>, Size),
     ) -> Self {
         let now = SystemTime::now();
@@ -69,7 +71,9 @@ impl Entry {
             expires_at: None,
         };
         let (facts, phase) = (Mutex::new(facts), watch::Sender::new(Phase::Starting));
-        Self { id, number, backend, command, line, facts, phase }
+        let Creation { backend, command, container } = creation.clone();
+        let container = container.map(Box::new);
+        Self { id, number, backend, command, container, line, facts, phase }
     }
 
     pub(crate) fn phases(&self) -> watch::Receiver<Phase> {
@@ -104,8 +108,8 @@ impl Entry {
             title: facts.title.clone(),
             pid: facts.pid,
             attached: u32::try_from(facts.attached).unwrap_or(u32::MAX),
-            container: None,
-            container_user: None,
+            container: self.container.as_ref().map(|place| place.container.clone()),
+            container_user: self.container.as_ref().and_then(|place| place.user.clone()),
             created_at: facts.created_at.into(),
             last_output_at: facts.last_output_at.into(),
             expires_at: facts.expires_at.map(Into::into),

@@ -5,9 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 
 use agent_exec::Environment;
 
+/// The kind of every terminal.
+pub(crate) const TERM: &str = "xterm-256color";
+
 /// Adds the kind of the terminal, and a UTF-8 locale when the session has none.
 pub(crate) fn for_terminal(mut env: Environment) -> Environment {
-    env.set("TERM", "xterm-256color");
+    env.set("TERM", TERM);
     let value = |name: &str| env.get(name).filter(|value| !value.is_empty());
     // The order in which setlocale(3) looks for the kind of characters.
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(value);

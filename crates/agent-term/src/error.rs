@@ -5,6 +5,8 @@ use std::{io, sync::Arc};
 use agent_api::{Classify, ErrorCode, FieldError, TerminalId, limits::MAX_TERMINAL_COMMAND_BYTES};
 use agent_exec::{CommandLineError, SpawnError};
 
+use crate::ContainerError;
+
 /// Why an operation failed.
 ///
 /// Everybody who waited for the same terminal gets the same one, hence it can be cloned.
@@ -27,8 +29,14 @@ pub enum Error {
     #[error("the backend must be `auto`, `buffered` or `screen`")]
     UnknownBackend,
     /// A container was named.
-    #[error("containers are off")]
+    #[error("containers are not enabled")]
     ContainersOff,
+    /// A container was named together with `screen`, which runs on the host only.
+    #[error("the backend `screen` does not run in a container")]
+    ScreenInContainer,
+    /// The program does not run in the container.
+    #[error(transparent)]
+    Container(ContainerError),
     /// There is no such terminal.
     #[error("terminal `{id}` not found")]
     NoTerminal {
@@ -88,6 +96,12 @@ impl Classify for Error {
             | Self::UnknownBackend => ErrorCode::InvalidArgument,
             Self::ContainersOff => ErrorCode::PermissionDenied,
             Self::NoTerminal { .. } => ErrorCode::NotFound,
+            // Any other failure of an engine is a program that cannot be started.
+            Self::Container(error) => match error.code() {
+                code
+                @ (ErrorCode::NotFound | ErrorCode::Conflict | ErrorCode::PermissionDenied) => code,
+                _ => ErrorCode::Internal,
+            },
             Self::TooManyTerminals { .. } | Self::TooManyConnections { .. } => {
                 ErrorCode::ResourceExhausted
             }
@@ -99,7 +113,7 @@ impl Classify for Error {
             | Self::ScreenConfig(_)
             | Self::ScreenNotReady
             | Self::Panicked => ErrorCode::Internal,
-            Self::NoScreen => ErrorCode::Unsupported,
+            Self::NoScreen | Self::ScreenInContainer => ErrorCode::Unsupported,
             Self::ShuttingDown => ErrorCode::Unavailable,
         }
     }
@@ -110,6 +124,8 @@ impl Classify for Error {
             Self::CommandTooLong { .. } | Self::CommandWithNul => "command",
             Self::UnknownBackend => "backend",
             Self::ContainersOff
+            | Self::ScreenInContainer
+            | Self::Container(_)
             | Self::NoTerminal { .. }
             | Self::TooManyTerminals { .. }
             | Self::TooManyConnections { .. }

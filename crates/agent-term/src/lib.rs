@@ -61,6 +61,7 @@
 mod attachment;
 mod buffered;
 mod config;
+mod contained;
 mod containers;
 mod control;
 mod emulator;

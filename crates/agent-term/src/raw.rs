@@ -167,7 +167,7 @@ async fn stalled(ended: &CancellationToken) {
 }
 
 /// Waits until the service has been ending for too long, or shall end at once.
-async fn overdue(shared: &Shared) {
+pub(crate) async fn overdue(shared: &Shared) {
     shared.stop.cancelled().await;
     shared.kill.run_until_cancelled(sleep(STOP_TIMEOUT)).await;
 }

@@ -4,14 +4,14 @@ use agent_api::{
     OpenTerminalRequest, TerminalBackend, TerminalInit, limits::MAX_TERMINAL_COMMAND_BYTES,
 };
 
-use crate::{Error, attachment::Wanted, outbox::Events, size};
+use crate::{Error, attachment::Wanted, contained::Place, outbox::Events, size};
 
 /// How a terminal is created, if it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Creation {
     pub(crate) backend: TerminalBackend,
     pub(crate) command: String,
-    pub(crate) has_container: bool,
+    pub(crate) container: Option<Place>,
 }
 
 /// What of a request counts in every case, and what only for a terminal that it creates.
@@ -35,8 +35,10 @@ pub(crate) fn check(req: OpenTerminalRequest) -> Result<(Wanted, Creation), Erro
         takeover: req.takeover,
         events: Events::of(req.events),
     };
-    let has_container = req.container.is_some_and(|name| !name.is_empty());
-    Ok((wanted, Creation { backend: req.backend, command, has_container }))
+    let given = |name: &String| !name.is_empty();
+    let user = req.container_user.filter(given);
+    let container = req.container.filter(given).map(|container| Place { container, user });
+    Ok((wanted, Creation { backend: req.backend, command, container }))
 }
 
 /// The request that an opening of the raw framing stands for; a backend that is not known, or not
@@ -44,7 +46,10 @@ pub(crate) fn check(req: OpenTerminalRequest) -> Result<(Wanted, Creation), Erro
 pub(crate) fn of_init(init: TerminalInit, has_screen: bool) -> OpenTerminalRequest {
     let given = |text: String| (!text.is_empty()).then_some(text);
     let backend = match init.backend_type {
-        TerminalBackend::Screen if has_screen => TerminalBackend::Screen,
+        // In a container there is none.
+        TerminalBackend::Screen if has_screen && init.container.is_empty() => {
+            TerminalBackend::Screen
+        }
         _ => TerminalBackend::Buffered,
     };
     OpenTerminalRequest {

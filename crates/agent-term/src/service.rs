@@ -230,13 +230,12 @@ impl Shared {
         let number = self.last_number.fetch_add(1, Ordering::Relaxed);
         let (line, commands) = Line::new(Arc::clone(&self.counters));
         let size = wanted.size.unwrap_or_else(size::default);
-        let kind = (creation.backend, creation.command.clone());
-        let entry = Arc::new(Entry::new(id, number, kind, (line, size)));
+        let entry = Arc::new(Entry::new(id, number, creation, (line, size)));
         table.insert(id, Arc::clone(&entry));
         drop(table);
         let (reply, answer) = oneshot::channel();
         let join = Join { wanted, reply };
-        self.begin(entry, commands, join, creation.has_container);
+        self.begin(entry, commands, join);
         Ok(Found::Created(answer))
     }
 
@@ -245,7 +244,6 @@ impl Shared {
         entry: Arc<Entry>,
         commands: mpsc::UnboundedReceiver<Command>,
         join: Join,
-        has_container: bool,
     ) {
         let tenancy = Tenancy::new(Arc::clone(&self.table), Arc::clone(&entry));
         let bounds = Bounds {
@@ -254,7 +252,7 @@ impl Shared {
         };
         let span = info_span!("term.terminal", terminal.id = %entry.id);
         let control = Control::new(entry, commands, bounds, self.stop.clone());
-        let life = terminal::run(Arc::clone(self), tenancy, control, join, has_container);
+        let life = terminal::run(Arc::clone(self), tenancy, control, join);
         self.tasks.spawn(life.instrument(span));
     }
 

@@ -10,7 +10,8 @@ use tracing::{debug, info};
 use crate::{
     Attachment, Config, Error,
     attachment::{Join, Wanted},
-    buffered::Buffered,
+    buffered::{Buffered, Running},
+    contained::Contained,
     control::{Cause, Control},
     entry::{Phase, Tenancy},
     outbox::End,
@@ -38,15 +39,9 @@ pub(crate) enum Why {
 }
 
 /// Creates a terminal and sees it to its end.
-pub(crate) async fn run(
-    shared: Arc<Shared>,
-    tenancy: Tenancy,
-    mut control: Control,
-    join: Join,
-    has_container: bool,
-) {
+pub(crate) async fn run(shared: Arc<Shared>, tenancy: Tenancy, mut control: Control, join: Join) {
     // On the heap while it lasts: the task of an idle terminal would hold the room for it.
-    let started = Box::pin(start(&shared, &mut control, join.wanted, has_container)).await;
+    let started = Box::pin(start(&shared, &mut control, join.wanted)).await;
     let (backend, attachment) = match started {
         Ok(started) => started,
         Err(error) => {
@@ -72,14 +67,17 @@ async fn start(
     shared: &Arc<Shared>,
     control: &mut Control,
     wanted: Wanted,
-    has_container: bool,
 ) -> Result<(Backend, Attachment), Error> {
-    if has_container {
-        return Err(Error::ContainersOff);
-    }
     let (workspace, entry) = (Arc::clone(&shared.workspace), control.entry());
     let (command, backend) = (entry.command.clone(), entry.backend);
+    let place = entry.container.clone();
+    if place.is_some() && shared.containers().is_none() {
+        return Err(Error::ContainersOff);
+    }
     if backend == TerminalBackend::Screen {
+        if place.is_some() {
+            return Err(Error::ScreenInContainer);
+        }
         let config = shared.config.clone();
         let screen = blocking(move || find_screen(&config)).await?.ok_or(Error::NoScreen)?;
         let program = Program::of(workspace, command).await?;
@@ -87,21 +85,27 @@ async fn start(
         let (session, attachment) = started.inspect_err(|error| failed(shared, error))?;
         return Ok((Backend::Screen(Box::new(session)), attachment));
     }
+    let size = control.size();
     let started = async {
+        if let Some(place) = place {
+            let contained = Contained::start(shared, &place, command, size).await?;
+            return Ok(Running::Contained(contained));
+        }
         let program = Program::of(workspace, command).await?;
-        program.start(&shared.launcher, control.size()).await
+        let (child, pty) = program.start(&shared.launcher, size).await?;
+        Ok(Running::Here(child, pty))
     };
-    // What is being started then is ended by the launcher.
+    // What is being started then is ended by whoever starts it.
     let started = shared.stop.run_until_cancelled(started).await;
     let started = started.unwrap_or(Err(Error::ShuttingDown));
-    let (child, pty) = started.inspect_err(|error| failed(shared, error))?;
-    let (buffered, attachment) = Buffered::new(shared, control, wanted, (child, pty));
+    let program = started.inspect_err(|error| failed(shared, error))?;
+    let (buffered, attachment) = Buffered::new(shared, control, wanted, program);
     Ok((Backend::Buffered(Box::new(buffered)), attachment))
 }
 
 fn failed(shared: &Shared, error: &Error) {
     let what = match error {
-        Error::ShuttingDown => return,
+        Error::ShuttingDown | Error::ContainersOff => return,
         Error::ScreenNotReady | Error::ScreenConfig(_) => ErrorType::ScreenSpawn,
         _ => ErrorType::CreateCommand,
     };

@@ -109,7 +109,7 @@ fn what_is_refused_has_its_status_before_the_upgrade() {
                 (format!("GET /terminals/{ONE}?takeover=yes"), 400, r#""field":"takeover""#),
                 (format!("GET /terminals/{ONE}?color=red"), 400, r#""field":"color""#),
                 (format!("GET /terminals/{ONE}?command=%00"), 400, r#""field":"command""#),
-                (format!("GET /terminals/{ONE}?container=web"), 403, "containers are off"),
+                (format!("GET /terminals/{ONE}?container=web"), 403, "containers are not enabled"),
                 (format!("GET /terminals/{ONE}?backend=screen"), 501, "screen"),
                 (format!("GET /terminals/{ONE}?command=%23!/no/such%0A"), 500, "no such file"),
                 ("DELETE /terminals/7".to_owned(), 400, "UUID"),

@@ -128,7 +128,7 @@ fn what_is_malformed_or_not_to_be_had_is_refused() {
             (command(&long), ErrorCode::InvalidArgument, "131071"),
             (command("a\0b"), ErrorCode::InvalidArgument, "NUL"),
             (unknown, ErrorCode::InvalidArgument, "backend"),
-            (contained.clone(), ErrorCode::PermissionDenied, "containers are off"),
+            (contained.clone(), ErrorCode::PermissionDenied, "containers are not enabled"),
             (command("#!"), ErrorCode::Internal, "cannot be started"),
             (command("#!/bin/sh 'x\n"), ErrorCode::Internal, "cannot be started"),
         ];
