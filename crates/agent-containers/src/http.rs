@@ -109,7 +109,7 @@ async fn dev_container_logs(
     Id(id): Id,
     streaming: StreamingOrLines,
 ) -> Result<Response, Failure> {
-    let log = containers.dev_container_logs(&id, req).await?;
+    let log = containers.dev_container_logs(&id, req)?;
     match streaming {
         StreamingOrLines::WebSocket(upgrade) => upgrade.on(|socket| log::forward(socket, log)),
         StreamingOrLines::Events(events) => events.of(log::events(log)),

@@ -88,7 +88,13 @@ mod tests {
     fn container(id: &str, is_running: bool, ms: i64, labels: &[(&str, &str)]) -> Arc<Container> {
         let labels = labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         let created_at = Timestamp::from_unix_ms(ms);
-        Arc::new(Container { id: id.into(), running: is_running, created_at, labels, ..Default::default() })
+        Arc::new(Container {
+            id: id.into(),
+            running: is_running,
+            created_at,
+            labels,
+            ..Default::default()
+        })
     }
 
     #[test]
@@ -124,7 +130,8 @@ mod tests {
             (vec![("b", true, 1), ("a", true, 1)], "b"),
         ];
         for (containers, expected) in cases {
-            let made: Vec<_> = containers.iter().map(|(id, r, ms)| container(id, *r, *ms, label)).collect();
+            let made: Vec<_> =
+                containers.iter().map(|(id, r, ms)| container(id, *r, *ms, label)).collect();
             let chosen = choose(&made, &[]);
             assert_eq!(chosen["/x"].id, expected, "{containers:?}");
         }

@@ -7,6 +7,8 @@ mod entry;
 mod filter;
 mod name;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -121,14 +123,23 @@ impl Registry {
         self.failure = Some(why);
     }
 
-    /// Projects were looked for.
-    pub(crate) fn scanned(&mut self, projects: Vec<Project>, warning: Option<String>) {
+    /// Projects were looked for, and their files read.
+    pub(crate) fn scanned(
+        &mut self,
+        projects: &[Project],
+        files: Vec<FileCustomizations>,
+        warning: Option<String>,
+    ) {
         self.scan_warning = warning;
-        for project in projects {
+        for (project, file) in projects.iter().zip(files) {
             let folder = entry::text(&project.workspace_folder);
-            let entry = self.entries.entry(folder);
-            let entry = entry.or_insert_with_key(|folder| Entry::new(self.agent_id, folder.clone()));
+            let entry = self.entries.entry(folder.clone());
+            let entry =
+                entry.or_insert_with_key(|folder| Entry::new(self.agent_id, folder.clone()));
             entry.scanned(&project.config_path);
+            if entry.file_path().as_deref() == Some(&project.config_path) {
+                self.set_file(&folder, file);
+            }
         }
     }
 

@@ -19,7 +19,8 @@ pub(super) struct Source<'a> {
 /// Whether a text is a name: lower-case letters and digits, single `-` between them, at most 64.
 pub(super) fn is_name(text: &str) -> bool {
     let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     };
     text.len() <= MAX_LEN && text.split('-').all(is_part)
 }
@@ -82,7 +83,13 @@ mod tests {
 
     use super::*;
 
-    fn check(folder: &str, container: &str, configured: Option<&str>, taken: &[&str], expected: &str) {
+    fn check(
+        folder: &str,
+        container: &str,
+        configured: Option<&str>,
+        taken: &[&str],
+        expected: &str,
+    ) {
         let name = derive(Source { folder, container, configured }, |name| taken.contains(&name));
         assert_eq!(name, expected, "{folder} {container} {configured:?} {taken:?}");
     }

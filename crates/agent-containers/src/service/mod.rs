@@ -1,24 +1,54 @@
-//! The service: its state, its operations, its end.
+//! The service: its state, its start and its end; each group of operations has a file of its own.
 
-use std::sync::Arc;
+mod bring_up;
+mod change;
+mod list;
+mod logs;
+mod tend;
+mod watch;
 
-use agent_api::{
-    DevContainerLogEntry, DevContainerLogsRequest, ListContainersRequest, ListContainersResponse,
-    RecreateDevContainerResponse,
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+
 use agent_exec::Launcher;
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, watch as channel};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
+use tracing::{Instrument, info_span};
+use uuid::Uuid;
 
 use crate::{
-    Config, Error, NestedStream, Statistics, Workspace, engine::Engine, statistics::Counters,
+    Config, Error, Statistics, Workspace,
+    cli::Cli,
+    config_files::ConfigFiles,
+    engine::{Engine, EngineSource},
+    follow::Follower,
+    logs::Logs,
+    nested::NestedAgent,
+    registry::Registry,
+    statistics::Counters,
 };
+
+pub use logs::LogStream;
+pub use watch::ContainersWatch;
+
+/// Dev containers whose configuration is read, or that get an agent, at a time; each may run a
+/// command that is not small.
+const MAX_TENDED: usize = 4;
 
 /// Containers of the machine, and the dev containers among them.
 ///
-/// Cheap to clone; the clones are one service. Dropping the last clone ends what it does.
+/// Cheap to clone; the clones are one service. Dropping the last clone ends what it does, without
+/// waiting; agents inside containers then go on.
 #[derive(Clone, Debug)]
 pub struct Containers {
     pub(crate) shared: Arc<Shared>,
@@ -30,55 +60,107 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) workspace: Arc<dyn Workspace>,
     pub(crate) engine: Engine,
-    pub(crate) counters: Counters,
+    follower: Follower,
+    cli: Cli,
+    logs: Logs,
+    registry: Mutex<Registry>,
+    /// Counts changes of the registry, for those who watch.
+    changes: channel::Sender<u64>,
+    /// Wakes the task that does what is due.
+    due: Notify,
+    /// The agents inside, by folder of the dev container. Locked before the registry, never after.
+    agents: Mutex<HashMap<String, Arc<NestedAgent>>>,
+    tended: Arc<Semaphore>,
+    counters: Counters,
+    is_running: AtomicBool,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
 
-/// Tells a client of each change of what [`Containers::list_containers`] answers.
-#[derive(Debug)]
-pub struct ContainersWatch {
-    _shared: Arc<Shared>,
-}
-
-/// The log of bringing a dev container up, entry after entry.
-#[derive(Debug)]
-pub struct LogStream {
-    _shared: Arc<Shared>,
-}
-
 impl Containers {
     /// Makes the service; touches nothing.
-    pub fn new(_config: Config, _launcher: Launcher, _workspace: Arc<dyn Workspace>) -> Self {
-        todo!()
+    ///
+    /// `launcher` runs the `devcontainer` command.
+    pub fn new(config: Config, launcher: Launcher, workspace: Arc<dyn Workspace>) -> Self {
+        let engine = Engine::new(EngineSource {
+            engine: config.engine.clone(),
+            docker_host: config.docker_host.clone(),
+            runtime_dir: config.runtime_dir.clone(),
+        });
+        let stop = CancellationToken::new();
+        let shared = Shared {
+            registry: Mutex::new(Registry::new(&config)),
+            follower: Follower::new(engine.clone()),
+            cli: Cli::new(launcher, Arc::clone(&workspace), config.engine.clone()),
+            logs: Logs::new(config.state_dir.join("devcontainers")),
+            config,
+            workspace,
+            engine,
+            changes: channel::Sender::new(0),
+            due: Notify::new(),
+            agents: Mutex::default(),
+            tended: Arc::new(Semaphore::new(MAX_TENDED)),
+            counters: Counters::default(),
+            is_running: AtomicBool::new(false),
+            stop: stop.clone(),
+            tasks: TaskTracker::new(),
+        };
+        Self { shared: Arc::new(shared), _alive: Arc::new(stop.drop_guard()) }
     }
 
-    /// Begins to follow the engine; the first listing or watch does so, too.
+    /// Begins to follow the engine and the configuration files; the first listing or watch does so,
+    /// too. Needs a runtime.
     pub fn run(&self) {
-        todo!()
+        let shared = &self.shared;
+        let is_allowed = self.check_enabled().is_ok() && !shared.stop.is_cancelled();
+        if is_allowed && !shared.is_running.swap(true, Ordering::Relaxed) {
+            shared.run();
+        }
     }
 
-    /// Brings up the configured dev containers, one after another, and looks for projects; answers
-    /// whether all came up. To be called once, after the start scripts.
+    /// Whether [`Containers::start`] has something to bring up.
+    pub fn have_start(&self) -> bool {
+        self.check_enabled().is_ok()
+            && self.shared.config.dev_containers.iter().any(|configured| configured.autostart)
+    }
+
+    /// Brings up the configured dev containers that want it, one after another, in order, and looks
+    /// for projects meanwhile; answers whether all configured ones came up. To be called once, after
+    /// the start scripts.
+    ///
+    /// Discovered dev containers come up after it has returned.
     ///
     /// # Cancellation
     ///
     /// What has begun goes on.
-    #[expect(clippy::unused_async, reason = "the shape before the content")]
     pub async fn start(&self) -> bool {
-        todo!()
+        if self.check_enabled().is_err() {
+            return true;
+        }
+        self.run();
+        let start = Arc::clone(&self.shared).start();
+        self.shared
+            .tasks
+            .spawn(start.instrument(info_span!("containers.start")))
+            .await
+            .is_ok_and(|all| all)
     }
 
     /// Ends what is brought up, the agents inside, every watch and log, and waits until nothing is
-    /// left.
-    #[expect(clippy::unused_async, reason = "the shape before the content")]
+    /// left. A deletion that has begun runs to its end.
     pub async fn shutdown(&self) {
-        todo!()
+        let shared = &self.shared;
+        shared.stop.cancel();
+        shared.tasks.close();
+        tokio::join!(shared.stop_agents(), shared.tasks.wait());
+        // One of the tasks may have been about to report another.
+        shared.stop_agents().await;
     }
 
-    /// Kills what is brought up and does not wait: for an end that must be now.
-    pub fn kill_all(&self) {
-        todo!()
+    /// Kills what is brought up, for a shutdown that must end now.
+    pub async fn kill_all(&self) {
+        self.shared.stop.cancel();
+        self.shared.cli.kill_all().await;
     }
 
     /// Fails when there are no containers by configuration.
@@ -94,136 +176,74 @@ impl Containers {
         }
     }
 
-    /// Fails when there is no such dev container, in the words of the operations on one; for
-    /// callers with a check of their own between this and the operation.
+    /// Fails when there is no dev container of an id.
     ///
     /// # Errors
     ///
-    /// Those of [`Containers::check_enabled`], [`Error::InvalidId`], [`Error::NoDevContainer`].
-    pub fn check_dev_container(&self, _id: &str) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// Lists containers and dev containers, anew if the engine answers within a second.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Containers::check_enabled`], [`Error::Label`], [`Error::ShuttingDown`], and
-    /// [`Error::List`] when the last listing that finished failed.
-    #[expect(clippy::unused_async, reason = "the shape before the content")]
-    pub async fn list_containers(
-        &self,
-        _req: ListContainersRequest,
-    ) -> Result<ListContainersResponse, Error> {
-        todo!()
-    }
-
-    /// Begins to watch what [`Containers::list_containers`] answers.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Containers::list_containers`].
-    #[expect(clippy::unused_async, reason = "the shape before the content")]
-    pub async fn watch_containers(
-        &self,
-        _req: ListContainersRequest,
-    ) -> Result<ContainersWatch, Error> {
-        todo!()
-    }
-
-    /// Begins to bring a dev container up with a new container.
-    ///
-    /// # Errors
-    ///
-    /// In this order: those of [`Containers::check_enabled`], [`Error::InvalidId`],
-    /// [`Error::NoDevContainer`], [`Error::Managed`], [`Error::Busy`], [`Error::NotInstalled`].
-    ///
-    /// # Cancellation
-    ///
-    /// What has begun goes on.
-    #[expect(clippy::unused_async, reason = "the shape before the content")]
-    pub async fn recreate_dev_container(
-        &self,
-        _id: &str,
-    ) -> Result<RecreateDevContainerResponse, Error> {
-        todo!()
-    }
-
-    /// Stops and removes the container of a dev container, and forgets the dev container.
-    ///
-    /// # Errors
-    ///
-    /// In this order: those of [`Containers::check_enabled`], [`Error::InvalidId`],
-    /// [`Error::NoDevContainer`], [`Error::Managed`], [`Error::Busy`]; then those of the steps:
-    /// [`Error::StopAgent`], [`Error::StopContainer`], [`Error::RemoveContainer`].
-    ///
-    /// # Cancellation
-    ///
-    /// What has begun runs to its end.
-    #[expect(clippy::unused_async, reason = "the shape before the content")]
-    pub async fn delete_dev_container(&self, _id: &str) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// Reads the log of bringing a dev container up the last time.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Containers::check_enabled`], [`Error::InvalidId`], [`Error::NoDevContainer`].
-    #[expect(clippy::unused_async, reason = "the shape before the content")]
-    pub async fn dev_container_logs(
-        &self,
-        _id: &str,
-        _req: DevContainerLogsRequest,
-    ) -> Result<LogStream, Error> {
-        todo!()
-    }
-
-    /// Connects to the agent inside a dev container.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Containers::check_enabled`], [`Error::InvalidId`], [`Error::NoDevContainer`],
-    /// [`Error::NoAgent`], [`Error::Connect`].
-    #[expect(clippy::unused_async, reason = "the shape before the content")]
-    pub async fn connect_dev_container(&self, _id: &str) -> Result<NestedStream, Error> {
-        todo!()
+    /// Those of [`Containers::check_enabled`], [`Error::InvalidId`], [`Error::ShuttingDown`],
+    /// [`Error::NoDevContainer`].
+    pub fn check_dev_container(&self, id: &str) -> Result<(), Error> {
+        let id = self.check(id)?;
+        self.shared.registry.lock().find(id).map(|_| ())
     }
 
     /// The figures of this moment.
     pub fn statistics(&self) -> Statistics {
-        todo!()
+        let dev_containers = self.shared.registry.lock().counts();
+        self.shared.counters.statistics(dev_containers)
+    }
+
+    /// What every operation checks first, those of one dev container with its id.
+    fn check(&self, id: &str) -> Result<Uuid, Error> {
+        self.check_enabled()?;
+        let id = Uuid::try_parse(id).map_err(|_| Error::InvalidId { id: id.to_owned() })?;
+        if self.shared.stop.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        Ok(id)
     }
 }
 
-impl ContainersWatch {
-    /// The first answer at once, then each that differs from the one before; `None` when the service
-    /// ends.
-    ///
-    /// A reader that is slow misses answers between, never the latest. Written as JSON an answer is
-    /// at most 4 MiB: a longer one has no labels, and a warning says so.
-    ///
-    /// # Cancellation
-    ///
-    /// Nothing is lost.
-    #[expect(clippy::unused_async, reason = "the shape before the content")]
-    pub async fn next(&mut self) -> Option<ListContainersResponse> {
-        todo!()
+impl Shared {
+    fn run(self: &Arc<Self>) {
+        let (hearing, changing) = (Arc::clone(self), Arc::downgrade(self));
+        let follow = self.follower.clone().run(self.stop.clone(), move |listing, took| {
+            hearing.counters.listed(listing.is_ok(), took);
+            hearing.change(|registry| match listing {
+                Ok(listing) => registry.listed(listing),
+                Err(error) => {
+                    let why = agent_api::causes(Some(&error)).unwrap_or_default();
+                    registry.listing_failed(why);
+                }
+            });
+        });
+        self.tasks.spawn(follow.instrument(info_span!("containers.follow")));
+        let files = ConfigFiles::new(move |path, at| {
+            if let Some(shared) = changing.upgrade() {
+                shared.change(|registry| registry.file_changed(path, at));
+            }
+        });
+        let tend = Arc::clone(self).tend_all(files);
+        self.tasks.spawn(tend.instrument(info_span!("containers.tend")));
+        self.due.notify_one();
     }
-}
 
-impl LogStream {
-    /// The next entry; `None` when there is none any more, or the service ends.
-    ///
-    /// # Errors
-    ///
-    /// The log cannot be read; nothing comes after that.
-    ///
-    /// # Cancellation
-    ///
-    /// Nothing is lost.
-    #[expect(clippy::unused_async, reason = "the shape before the content")]
-    pub async fn next(&mut self) -> Option<Result<DevContainerLogEntry, std::io::Error>> {
-        todo!()
+    /// Changes what is known, and tells everybody who cares.
+    fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+        let result = change(&mut self.registry.lock());
+        self.changes.send_modify(|count| *count += 1);
+        self.due.notify_one();
+        result
+    }
+
+    /// Asks all agents inside to end.
+    async fn stop_agents(&self) {
+        let agents: Vec<_> = self.agents.lock().drain().map(|(_, agent)| agent).collect();
+        join_all(agents.iter().map(|agent| async move {
+            if let Err(error) = agent.stop().await {
+                tend::log_agent(agent, &error);
+            }
+        }))
+        .await;
     }
 }
