@@ -14,6 +14,7 @@ use std::{
 };
 
 use agent_api::AgentInfo;
+use agent_containers::Containers;
 use agent_exec::Children;
 use agent_files::Files;
 use agent_git::Git;
@@ -191,6 +192,11 @@ impl Agent {
     /// The agent's tunnels and the ports of the workspace, as its routes serve them.
     pub fn ports(&self) -> &Ports {
         &self.services.ports
+    }
+
+    /// The agent's containers and dev containers, as its routes serve them.
+    pub fn containers(&self) -> &Containers {
+        &self.services.containers
     }
 
     /// The agent's diagnostics.

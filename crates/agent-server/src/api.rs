@@ -18,7 +18,8 @@ pub(crate) fn router(services: &Services) -> Router {
         .merge(agent_proc::http::routes(services.processes.clone()))
         .merge(agent_git::http::routes(services.git.clone()))
         .merge(agent_ports::http::routes(services.ports.clone()))
-        .merge(agent_term::http::routes(services.terminals.clone()));
+        .merge(agent_term::http::routes(services.terminals.clone()))
+        .merge(agent_containers::http::routes(services.containers.clone()));
     Router::new()
         .nest(API_PREFIX, api)
         .merge(lifecycle::http::public_routes())

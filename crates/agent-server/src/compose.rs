@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use agent_api::LifecycleState;
+use agent_containers::Containers;
 use agent_exec::{Launcher, Priority};
 use agent_files::Files;
 use agent_git::Git;
@@ -19,6 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     Config,
+    containers::Insides,
     debug::Diagnostics,
     doors::{Doors, Holders},
     lifecycle::{Event, Lifecycles, Outcome},
@@ -43,6 +46,7 @@ pub(crate) struct Services {
     pub(crate) ssh: Ssh,
     pub(crate) terminals: Terminals,
     pub(crate) ports: Ports,
+    pub(crate) containers: Containers,
     pub(crate) scripts: Scripts,
     /// Nothing more is told from one capability to another.
     told: CancellationToken,
@@ -63,9 +67,17 @@ impl Services {
         let processes =
             Processes::new(processes(config), launcher.clone(), Arc::new(sessions.clone()));
         let git = Git::new(git(config), launcher.clone());
-        let ssh = Ssh::new(ssh(config), launcher.clone(), Arc::new(sessions.clone()));
+        let containers = Containers::new(
+            containers(config, agent_id),
+            launcher.clone(),
+            Arc::new(sessions.clone()),
+        );
+        let insides = Arc::new(Insides(containers.clone()));
+        let ssh = Ssh::new(ssh(config), launcher.clone(), Arc::new(sessions.clone()))
+            .with_containers(insides.clone());
         let terminals =
-            Terminals::new(terminals(config), launcher.clone(), Arc::new(sessions.clone()));
+            Terminals::new(terminals(config), launcher.clone(), Arc::new(sessions.clone()))
+                .with_containers(insides);
         let doors = Doors { ssh: ssh.clone(), terminals: terminals.clone() };
         let owners = Holders(processes.clone());
         let ports = Ports::new(config.ports.clone(), Arc::new(doors), Arc::new(owners));
@@ -77,6 +89,7 @@ impl Services {
             ssh: ssh.clone(),
             terminals: terminals.clone(),
             ports: ports.clone(),
+            containers: containers.clone(),
         });
         let (runs, counts) = (lifecycles.script_runs().clone(), metrics.scripts().clone());
         Self {
@@ -93,6 +106,7 @@ impl Services {
             ssh,
             terminals,
             ports,
+            containers,
             metrics,
             lifecycles,
             told: CancellationToken::new(),
@@ -108,10 +122,11 @@ impl Services {
     }
 
     /// Begins what belongs to the start while every operation answers already: secrets are written,
-    /// start scripts run, the state follows, scripts begin to run by the clock.
+    /// start scripts run, dev containers come up, the state follows, scripts begin to run by the
+    /// clock.
     pub(crate) fn start(&self, secrets: Secrets) {
         self.tasks.spawn(follow_processes(self.processes.clone()));
-        if secrets.have_files() || self.scripts.have_start() {
+        if secrets.have_files() || self.scripts.have_start() || self.containers.have_start() {
             self.tasks.spawn(self.clone().run_start(secrets));
         } else {
             self.started(Outcome::Ok);
@@ -122,7 +137,10 @@ impl Services {
         // Only a runtime that ends keeps them from being written.
         let _ = spawn_blocking(move || secrets.write_files()).await;
         let outcome = self.scripts.run_start().await;
-        self.started(outcome);
+        // An agent that stops already brings nothing up any more.
+        let is_starting = self.lifecycles.state() == LifecycleState::Starting;
+        let are_up = !is_starting || self.containers.start().await;
+        self.started(if are_up { outcome } else { outcome.and_failed() });
     }
 
     fn started(&self, outcome: Outcome) {
@@ -141,6 +159,7 @@ impl Services {
         tokio::join!(
             tellers,
             self.git.shutdown(),
+            self.containers.shutdown(),
             self.ports.shutdown(),
             self.scripts.shutdown(),
             self.tasks.wait()
@@ -159,6 +178,7 @@ impl Services {
             self.ssh.kill_all(),
             self.terminals.kill_all(),
             self.scripts.cut(),
+            self.containers.kill_all(),
         );
     }
 
@@ -208,6 +228,16 @@ fn ssh(config: &Config) -> agent_ssh::Config {
 fn terminals(config: &Config) -> agent_term::Config {
     let path = config.inherited.0.get(OsStr::new("PATH")).cloned().unwrap_or_default();
     agent_term::Config { state_dir: config.state_dir.clone(), path, ..config.terminals.clone() }
+}
+
+fn containers(config: &Config, agent_id: Uuid) -> agent_containers::Config {
+    agent_containers::Config {
+        agent_id,
+        state_dir: config.state_dir.clone(),
+        home: config.home.clone(),
+        directory: config.directory.clone(),
+        ..config.containers.clone()
+    }
 }
 
 fn git(config: &Config) -> agent_git::Config {

@@ -59,6 +59,16 @@ pub enum Outcome {
     TimedOut,
 }
 
+impl Outcome {
+    /// This when something else failed besides.
+    pub(crate) fn and_failed(self) -> Self {
+        match self {
+            Self::Ok | Self::Failed => Self::Failed,
+            Self::TimedOut => Self::TimedOut,
+        }
+    }
+}
+
 /// The state that follows; `None` when the event changes nothing in this state.
 pub fn step(state: LifecycleState, event: Event) -> Option<LifecycleState> {
     use LifecycleState as S;

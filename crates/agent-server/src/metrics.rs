@@ -1,6 +1,7 @@
 //! What the agent counts, in Prometheus' text format; what a count means is said where it is
 //! registered.
 
+mod containers;
 mod exposition;
 mod git;
 pub(crate) mod http;
@@ -16,6 +17,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use agent_containers::Containers;
 use agent_git::Git;
 use agent_http::Observer;
 use agent_ports::Ports;
@@ -35,6 +37,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use containers::ContainersCollector;
 use git::GitCollector;
 use ports::PortsCollector;
 use processes::ProcessesCollector;
@@ -63,6 +66,7 @@ pub(crate) struct Sources {
     pub(crate) ssh: Ssh,
     pub(crate) terminals: Terminals,
     pub(crate) ports: Ports,
+    pub(crate) containers: Containers,
 }
 
 struct Shared {
@@ -97,7 +101,8 @@ const REQUEST_SECONDS: [f64; 14] =
 impl Metrics {
     /// Counts for an agent that starts now.
     pub(crate) fn new(sources: Sources) -> Self {
-        let Sources { lifecycles, logs, processes, git, ssh, terminals, ports } = sources;
+        let Sources { lifecycles, logs, processes, git, ssh, terminals, ports, containers } =
+            sources;
         let mut registry = Registry::default();
         let requests = Family::default();
         registry.register("agent_http_requests", "Requests answered", Family::clone(&requests));
@@ -129,6 +134,7 @@ impl Metrics {
         registry.register_collector(Box::new(SshCollector::new(ssh)));
         registry.register_collector(Box::new(TerminalsCollector::new(terminals)));
         registry.register_collector(Box::new(PortsCollector::new(ports)));
+        registry.register_collector(Box::new(ContainersCollector::new(containers)));
         let scripts = ScriptMetrics::default();
         scripts.register(&mut registry);
         let shared = Shared { registry, requests, request_seconds, connections, streams, scripts };

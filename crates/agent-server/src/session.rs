@@ -98,6 +98,16 @@ impl agent_ssh::Workspace for Sessions {
     }
 }
 
+impl agent_containers::Workspace for Sessions {
+    fn cli_environment(&self) -> Environment {
+        self.shared.layers.session(None)
+    }
+
+    fn agent_variables(&self) -> Vec<(OsString, OsString)> {
+        self.shared.layers.agent_variables()
+    }
+}
+
 impl agent_term::Workspace for Sessions {
     fn environment(&self) -> Environment {
         self.shared.layers.session(None)

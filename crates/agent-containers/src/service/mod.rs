@@ -2,6 +2,7 @@
 
 mod bring_up;
 mod change;
+mod enter;
 mod list;
 mod logs;
 mod tend;

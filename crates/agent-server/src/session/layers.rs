@@ -32,6 +32,8 @@ pub(crate) struct Layers {
     user: Option<String>,
     shell: PathBuf,
     home: PathBuf,
+    /// Layer 4.
+    agent: Environment,
     /// Layers 4 to 7.
     configured: Environment,
     bin_dir: PathBuf,
@@ -54,7 +56,8 @@ impl Layers {
         let inherited = own
             .iter()
             .filter(|(name, _)| !is_secret(name) && !PRIVATE.iter().any(|private| name == private));
-        let mut configured = agent(config);
+        let agent = agent(config);
+        let mut configured = agent.clone();
         lay(&mut configured, &config.env, own);
         configured.extend(secrets.iter().map(|(name, value)| (name, value)));
         lay(&mut configured, &config.env_override, own);
@@ -63,6 +66,7 @@ impl Layers {
             user: config.user.clone(),
             shell: config.shell.clone(),
             home: config.home.clone(),
+            agent,
             configured,
             bin_dir: bin_dir.to_owned(),
         }
@@ -71,6 +75,12 @@ impl Layers {
     /// The environment of a session of an account, or of agentd's own.
     pub(crate) fn session(&self, account: Option<&Account>) -> Environment {
         self.session_of(&[], account)
+    }
+
+    /// Layer 4 alone, for commands that this machine's other layers do not concern.
+    pub(crate) fn agent_variables(&self) -> Vec<(OsString, OsString)> {
+        let owned = |(name, value): (&OsStr, &OsStr)| (name.to_owned(), value.to_owned());
+        self.agent.iter().map(owned).collect()
     }
 
     /// The same with layer 2: variables of a client, of which the last of a name counts.
