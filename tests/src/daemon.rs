@@ -1,6 +1,7 @@
 //! The program `agentd` as a process of its own.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -35,17 +36,27 @@ pub fn program(name: &str) -> PathBuf {
 impl Daemon {
     /// Starts the program on a free port and a Unix socket; returns when it listens.
     pub async fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[]).await
+    }
+
+    /// The same with more variables in its environment.
+    pub async fn start_with(arguments: &[&str], variables: &[(&str, &OsStr)]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let state = temporary.path().join("state");
-        Self::start_in(temporary, &state, arguments).await
+        Self::start_in(temporary, &state, arguments, variables).await
     }
 
     /// The same over a state directory that outlives the program.
     pub async fn start_on(state: &Path, arguments: &[&str]) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), state, arguments).await
+        Self::start_in(tempfile::tempdir().unwrap(), state, arguments, &[]).await
     }
 
-    async fn start_in(temporary: tempfile::TempDir, state: &Path, arguments: &[&str]) -> Self {
+    async fn start_in(
+        temporary: tempfile::TempDir,
+        state: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &OsStr)],
+    ) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "the program under test is started as an operator starts it"
@@ -58,6 +69,7 @@ impl Daemon {
             .arg(temporary.path().join("agentd.sock"))
             .args(arguments)
             .env("HOME", temporary.path())
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(temporary.path().join("log")).unwrap())

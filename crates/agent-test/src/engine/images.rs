@@ -98,7 +98,8 @@ fn users(root: &Path, shell: &str) -> io::Result<()> {
     fs::write(root.join("etc/group"), format!("root:x:0:\ndev:x:{DEV}:\n"))
 }
 
-/// The files that the loader would map for these programs, and those that glibc loads for user names.
+/// The files that the loader would map for these programs, those that glibc loads for user names, and
+/// those that a program of Rust needs besides.
 fn libraries(programs: &[PathBuf]) -> io::Result<BTreeSet<PathBuf>> {
     // It fails for a program without libraries and says so for each of several.
     let found = command("ldd").args(programs).stderr(Stdio::null()).output()?;
@@ -107,10 +108,10 @@ fn libraries(programs: &[PathBuf]) -> io::Result<BTreeSet<PathBuf>> {
         text.split_whitespace().filter(|word| word.starts_with('/') && !word.ends_with(':'));
     let mut libraries: BTreeSet<PathBuf> = words.map(PathBuf::from).collect();
     let dirs: BTreeSet<_> = libraries.iter().filter_map(|file| file.parent()).collect();
-    let modules =
-        dirs.iter().map(|dir| dir.join("libnss_files.so.2")).filter(|file| file.is_file());
-    let modules: Vec<_> = modules.collect();
-    libraries.extend(modules);
+    let others = ["libnss_files.so.2", "libgcc_s.so.1", "libm.so.6"];
+    let others = dirs.iter().flat_map(|dir| others.map(|name| dir.join(name)));
+    let others: Vec<_> = others.filter(|file| file.is_file()).collect();
+    libraries.extend(others);
     Ok(libraries)
 }
 
