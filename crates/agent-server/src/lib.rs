@@ -22,6 +22,7 @@ pub mod announce;
 mod api;
 mod compose;
 mod config;
+mod containers;
 mod debug;
 mod doors;
 mod error;
