@@ -12,7 +12,10 @@ mod frames;
 mod handle;
 mod helper;
 mod host;
+mod input;
 mod metadata;
+#[cfg(test)]
+mod needs_docker;
 mod output;
 mod refusal;
 mod request;

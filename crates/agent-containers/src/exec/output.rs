@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::sync::CancellationToken;
 
-use super::frames::Frames;
+use super::{frames::Frames, input::Kept};
 
 /// Most that is read ahead of its reader.
 const BUFFER: usize = 64 * 1024;
@@ -23,6 +23,8 @@ pub(super) struct Output {
     /// A terminal's output is not framed.
     frames: Option<Frames>,
     flow: Arc<Flow>,
+    /// A terminal's input, once nobody types any more.
+    input: Arc<Kept>,
 }
 
 /// How far the output of a command has got.
@@ -41,7 +43,12 @@ impl Output {
         is_terminal: bool,
     ) -> Self {
         let frames = (!is_terminal).then(Frames::default);
-        Self { read, buffer, frames, flow: Arc::default() }
+        Self { read, buffer, frames, flow: Arc::default(), input: Arc::default() }
+    }
+
+    /// Where the terminal's input is kept open as long as this is.
+    pub(super) fn kept(&self) -> Arc<Kept> {
+        Arc::clone(&self.input)
     }
 
     pub(super) fn flow(&self) -> Arc<Flow> {

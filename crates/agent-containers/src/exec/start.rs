@@ -19,6 +19,7 @@ use super::{
     handle::Handle,
     helper::Marker,
     host,
+    input::Typed,
     output::Output,
     refusal::Step,
     size::Sizes,
@@ -101,7 +102,11 @@ impl Start<'_> {
             tree: OnceCell::new(),
             sizes,
         });
-        Ok(Foreign { input: upgraded.write, output: Box::new(output), handle })
+        let input = match has_terminal {
+            true => Box::new(Typed::new(upgraded.write, output.kept())),
+            false => upgraded.write,
+        };
+        Ok(Foreign { input, output: Box::new(output), handle })
     }
 
     /// The variables on top of the container's own, the later layers winning.
