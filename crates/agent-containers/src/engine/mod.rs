@@ -1,14 +1,43 @@
 //! The engine of the containers, asked through its HTTP interface: what there is, in the protocol's
 //! words; stopping, removing, events. When to ask is `follow`'s matter.
+//!
+//! The engine is looked for when something is asked, and again after it could not be reached.
+//! Nothing that it answers is trusted.
 
+mod address;
+mod connection;
+mod convert;
 mod error;
+mod events;
+mod listing;
+mod ports;
+mod removal;
+mod single;
+mod transport;
+mod upgrade;
 
-use std::{path::PathBuf, sync::Arc};
+#[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
+mod tests;
 
-use agent_api::Container;
-use bollard::{Docker, models::ContainerInspectResponse};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bollard::Docker;
+use parking_lot::Mutex;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 pub(crate) use error::EngineError;
+pub(crate) use events::Events;
+pub(crate) use listing::Listing;
+
+use crate::exec::FileCache;
+use connection::{Connection, REQUEST_LIMIT};
+use listing::{Changed, Known};
+
+/// Longest listing.
+const LISTING_LIMIT: Duration = Duration::from_secs(15);
 
 /// Where an engine is looked for.
 #[derive(Clone, Debug, Default)]
@@ -21,67 +50,164 @@ pub(crate) struct EngineSource {
     pub(crate) runtime_dir: Option<PathBuf>,
 }
 
-/// The containers at one moment, newest first, then by id.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Listing {
-    /// All containers, also those that do not run.
-    pub(crate) containers: Vec<Arc<Container>>,
-    /// What could not be understood or does not fit together.
-    pub(crate) warnings: Vec<String>,
-}
-
 /// The engine; cheap to clone. Making one touches nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
-    source: Arc<EngineSource>,
+    shared: Arc<Shared>,
 }
 
-/// The events of containers since it was asked for.
 #[derive(Debug)]
-pub(crate) struct Events {}
+struct Shared {
+    source: EngineSource,
+    /// The engine that was found last.
+    connection: Mutex<Option<Arc<Connection>>>,
+    changed: Mutex<Changed>,
+    /// Held across a listing: a second one waits and then finds most things known.
+    known: tokio::sync::Mutex<Known>,
+    tasks: TaskTracker,
+    /// What commands in containers need to know of these.
+    files: FileCache,
+}
 
 impl Engine {
     pub(crate) fn new(source: EngineSource) -> Self {
-        Self { source: Arc::new(source) }
+        Self {
+            shared: Arc::new(Shared {
+                source,
+                connection: Mutex::default(),
+                changed: Mutex::default(),
+                known: tokio::sync::Mutex::default(),
+                tasks: TaskTracker::new(),
+                files: FileCache::default(),
+            }),
+        }
     }
 
-    /// Lists all containers.
+    /// Lists all containers, within 15 s.
+    ///
+    /// The engine is asked for its list, and for each container that is new, that the list tells
+    /// otherwise than before, or that an event named. One that vanished meanwhile is left out; one
+    /// that the engine does not tell of is as the list says, with a warning.
+    ///
+    /// # Errors
+    ///
+    /// All but [`EngineError::NoContainer`] and [`EngineError::Refused`].
+    ///
+    /// # Cancellation
+    ///
+    /// The next listing looks at everything.
     pub(crate) async fn list(&self) -> Result<Listing, EngineError> {
-        todo!()
+        match timeout(LISTING_LIMIT, self.list_within()).await {
+            Ok(result) => result,
+            Err(_) => {
+                self.choose_anew();
+                Err(EngineError::TimedOut { after: LISTING_LIMIT })
+            }
+        }
     }
 
-    /// Opens the stream of events; what it tells marks containers to be looked at anew.
+    async fn list_within(&self) -> Result<Listing, EngineError> {
+        let mut known = self.shared.known.lock().await;
+        let connection = self.connection().await?;
+        let result = self.list_by(&connection, &mut known).await;
+        match result {
+            // Where it was chosen may be nothing any more, and something elsewhere.
+            Err(error) if error.is_unreachable() => {
+                self.noted(error, &connection);
+                let connection = self.connection().await?;
+                let result = self.list_by(&connection, &mut known).await;
+                result.map_err(|error| self.noted(error, &connection))
+            }
+            result => result.map_err(|error| self.noted(error, &connection)),
+        }
+    }
+
+    async fn list_by(
+        &self,
+        connection: &Connection,
+        known: &mut Known,
+    ) -> Result<Listing, EngineError> {
+        let changed = std::mem::take(&mut *self.shared.changed.lock());
+        let mut pending = Pending { engine: self, is_done: false };
+        let listing = known.list(connection, &changed).await?;
+        pending.is_done = true;
+        Ok(listing)
+    }
+
+    /// Opens the stream of events; what it tells of is looked at anew by the next listing.
+    ///
+    /// Waits as long as the engine does before it answers.
     pub(crate) async fn events(&self) -> Result<Events, EngineError> {
-        todo!()
+        Events::open(self).await
     }
 
-    /// What the engine says of one container, by id, unique beginning of an id, or name.
-    pub(crate) async fn inspect(&self, name: &str) -> Result<ContainerInspectResponse, EngineError> {
-        let _ = name;
-        todo!()
+    /// Lets the next listing look at every container.
+    pub(crate) fn look_anew(&self) {
+        self.shared.changed.lock().all = true;
     }
 
-    /// Stops a container, by force after 10 s; one that is gone or stopped is no error.
-    pub(crate) async fn stop(&self, id: &str) -> Result<(), EngineError> {
-        let _ = id;
-        todo!()
+    /// Lets the engine be chosen anew by whatever is asked next.
+    pub(crate) fn choose_anew(&self) {
+        *self.shared.connection.lock() = None;
     }
 
-    /// Removes a container; its volumes stay. One that is gone is no error.
-    pub(crate) async fn remove(&self, id: &str) -> Result<(), EngineError> {
-        let _ = id;
-        todo!()
-    }
-
-    /// The connected client, for what is not above.
+    /// The connected client, for what is not here.
     pub(crate) async fn docker(&self) -> Result<Docker, EngineError> {
-        todo!()
+        Ok(self.connection().await?.docker.clone())
+    }
+
+    /// Says an error of [`Engine::docker`]'s client in our words.
+    pub(crate) fn error(&self, error: bollard::errors::Error) -> EngineError {
+        let connection = self.shared.connection.lock().clone();
+        match connection {
+            Some(connection) => self.noted(connection.error(error), &connection),
+            None => EngineError::new(error, "its address", REQUEST_LIMIT),
+        }
+    }
+
+    /// Files of containers that were read lately.
+    pub(crate) fn files(&self) -> &FileCache {
+        &self.shared.files
+    }
+
+    fn changed(&self, id: String) {
+        self.shared.changed.lock().add(id);
+    }
+
+    async fn connection(&self) -> Result<Arc<Connection>, EngineError> {
+        let known = self.shared.connection.lock().clone();
+        if let Some(connection) = known {
+            return Ok(connection);
+        }
+        let connection = Connection::open(&self.shared.source, &self.shared.tasks).await?;
+        // Another engine has other containers.
+        self.look_anew();
+        *self.shared.connection.lock() = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// Forgets a connection by which the engine could not be reached.
+    fn noted(&self, error: EngineError, connection: &Arc<Connection>) -> EngineError {
+        let mut current = self.shared.connection.lock();
+        let is_current = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection));
+        if error.is_unreachable() && is_current {
+            tracing::debug!(engine = connection.address(), "the engine is chosen anew");
+            *current = None;
+        }
+        error
     }
 }
 
-impl Events {
-    /// Waits for an event that changes what a listing says; `None` when the connection ended.
-    pub(crate) async fn next(&mut self) -> Option<()> {
-        todo!()
+/// A listing that has not come to its end: what changed before it is still to be looked at.
+struct Pending<'a> {
+    engine: &'a Engine,
+    is_done: bool,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.engine.look_anew();
+        }
     }
 }
