@@ -16,12 +16,12 @@ impl ConfigFiles {
     /// of a watched file, on a task of its own. Needs a runtime.
     pub(crate) fn new(changed: impl Fn(&Path, Timestamp) + Send + Sync + 'static) -> Self {
         let _ = changed;
-        todo!()
+        Self {}
     }
 
     /// Watches exactly these; answers a warning for each that cannot be watched. Blocking, shortly.
     pub(crate) fn set(&self, paths: BTreeSet<PathBuf>) -> Vec<String> {
         let _ = paths;
-        todo!()
+        Vec::new()
     }
 }

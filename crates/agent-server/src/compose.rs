@@ -126,9 +126,13 @@ impl Services {
     /// clock.
     pub(crate) fn start(&self, secrets: Secrets) {
         self.tasks.spawn(follow_processes(self.processes.clone()));
+        self.containers.run();
         if secrets.have_files() || self.scripts.have_start() || self.containers.have_start() {
             self.tasks.spawn(self.clone().run_start(secrets));
         } else {
+            // What is still to be found in projects is no part of the start.
+            let containers = self.containers.clone();
+            self.tasks.spawn(async move { containers.start().await });
             self.started(Outcome::Ok);
         }
     }

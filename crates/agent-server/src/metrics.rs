@@ -26,7 +26,7 @@ use agent_ssh::Ssh;
 use agent_term::Terminals;
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder},
     metrics::{
         MetricType,
         counter::{ConstCounter, Counter},
@@ -249,6 +249,21 @@ where
 fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, count: u64) -> fmt::Result {
     let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     ConstCounter::new(count).encode(metric)
+}
+
+/// A histogram whose buckets have the counts between one bound and the next; those above the last are
+/// in none.
+fn histogram(
+    mut metric: MetricEncoder<'_>,
+    bounds: &[f64],
+    buckets: &[u64],
+    sum: Duration,
+    count: u64,
+) -> fmt::Result {
+    let above = count - buckets.iter().sum::<u64>();
+    let bounds = bounds.iter().chain(&[f64::INFINITY]).copied();
+    let buckets: Vec<(f64, u64)> = bounds.zip(buckets.iter().chain(&[above]).copied()).collect();
+    metric.encode_histogram::<[(&str, &str); 0]>(sum.as_secs_f64(), count, &buckets, None)
 }
 
 /// Gauges are signed; no count here comes near the difference.

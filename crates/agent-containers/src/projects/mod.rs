@@ -1,9 +1,27 @@
 //! Which folders below a directory have a configuration of a dev container; what the engine knows is
 //! no matter here.
+//!
+//! A project is a repository or a worktree of git; what its rules ignore is not searched.
 
-use std::path::{Path, PathBuf};
+mod ignore;
+mod user_file;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
+
+/// Most entries of directories that are looked at, in all projects together.
+const MAX_ENTRIES: usize = 200_000;
+
+/// Longest search.
+const MAX_TIME: Duration = Duration::from_secs(30);
 
 /// A folder with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +41,38 @@ pub(crate) struct Scan {
     pub(crate) warning: Option<String>,
 }
 
-/// Searches `directory`, or each project directly in it; blocking.
+/// Searches `directory`, or each project directly in it, whose user's home is `home`; blocking.
+///
+/// Symbolic links below `directory` are not followed and unreadable directories are skipped. At
+/// most 200,000 entries are looked at, the upper ones first, for at most 30 s.
 pub(crate) fn scan(directory: &Path, home: &Path, stop: &CancellationToken) -> Scan {
-    let _ = (directory, home, stop);
-    todo!()
+    scan_within(directory, home, stop, MAX_ENTRIES, MAX_TIME)
+}
+
+fn scan_within(
+    directory: &Path,
+    home: &Path,
+    stop: &CancellationToken,
+    max_entries: usize,
+    max_time: Duration,
+) -> Scan {
+    // Without a slash at the end or dots in it, as the folders of containers are.
+    let directory: PathBuf = directory.components().collect();
+    let budget = walk::Budget::new(max_entries, max_time, stop);
+    let mut walk = walk::Walk::new(budget, user_file::excludes(home));
+    let end = walk.projects(&directory);
+    let mut projects = walk.found;
+    projects.sort_by(|a, b| a.workspace_folder.cmp(&b.workspace_folder));
+    let place = directory.display();
+    let warning = match end {
+        Ok(()) | Err(walk::Spent::Stopped) => None,
+        Err(walk::Spent::Entries) => Some(format!(
+            "the search for dev containers in {place} ended after {max_entries} entries"
+        )),
+        Err(walk::Spent::Time) => Some(format!(
+            "the search for dev containers in {place} ended after {} s",
+            max_time.as_secs()
+        )),
+    };
+    Scan { projects, warning }
 }

@@ -10,7 +10,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
-use super::signed;
+use super::{histogram, signed};
 
 /// Asks the service of an agent.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Collector for ContainersCollector {
         }
         let (name, help) = ("agent_containers_listing_seconds", "Time of such a listing");
         let metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
-        histogram(metric, &statistics.listings)?;
+        times(metric, &statistics.listings)?;
         let (name, help) = ("agent_dev_containers", "Dev containers, by status");
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (status, word) in STATUSES {
@@ -59,22 +59,16 @@ impl Collector for ContainersCollector {
         }
         let (name, help) = ("agent_dev_container_up_seconds", "Time of bringing one up");
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
-        for (success, times) in
-            [("true", statistics.ups_succeeded), ("false", statistics.ups_failed)]
+        for (success, ups) in [("true", statistics.ups_succeeded), ("false", statistics.ups_failed)]
         {
-            histogram(metric.encode_family(&[("success", success)])?, &times)?;
+            times(metric.encode_family(&[("success", success)])?, &ups)?;
         }
         Ok(())
     }
 }
 
-fn histogram(mut metric: MetricEncoder<'_>, times: &Times) -> fmt::Result {
-    let mut buckets: Vec<(f64, u64)> = SECONDS.into_iter().zip(times.buckets).collect();
-    let above = times.count - times.buckets.iter().sum::<u64>();
-    // What the encoder writes as infinity.
-    buckets.push((f64::MAX, above));
-    let sum = times.sum.as_secs_f64();
-    metric.encode_histogram::<[(&str, &str); 0]>(sum, times.count, &buckets, None)
+fn times(metric: MetricEncoder<'_>, times: &Times) -> fmt::Result {
+    histogram(metric, &SECONDS, &times.buckets, times.sum, times.count)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
-use super::signed;
+use super::{histogram, signed};
 
 /// Asks the service of an agent.
 #[derive(Debug)]
@@ -43,18 +43,9 @@ impl Collector for PortsCollector {
             }
         }
         let (name, help) = ("agent_listening_ports_scan_seconds", "Time of a look at the sockets");
-        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
         let scans = statistics.scans;
-        let mut buckets: Vec<(f64, u64)> = SCAN_SECONDS.into_iter().zip(scans.buckets).collect();
-        let above = scans.count - scans.buckets.iter().sum::<u64>();
-        // What the encoder writes as infinity.
-        buckets.push((f64::MAX, above));
-        metric.encode_histogram::<[(&str, &str); 0]>(
-            scans.sum.as_secs_f64(),
-            scans.count,
-            &buckets,
-            None,
-        )
+        histogram(metric, &SCAN_SECONDS, &scans.buckets, scans.sum, scans.count)
     }
 }
 

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod containers;
 mod daemon;
 mod http;
 mod logs;
+mod nested;
 mod orphans;
 mod processes;
 mod scripts;
