@@ -88,6 +88,8 @@ pub struct Config {
     pub request_grace: Duration,
     /// Longest time of the whole stop.
     pub shutdown_timeout: Duration,
+    /// Whether the program stops when its stdin ends.
+    pub stop_at_eof: bool,
     /// Limits of the HTTP server.
     pub http: agent_http::Config,
     /// Environment of children.
@@ -179,6 +181,7 @@ impl Config {
             log_dir: None,
             request_grace: Duration::ZERO,
             shutdown_timeout: Duration::ZERO,
+            stop_at_eof: false,
             http: agent_http::Config::default(),
             env: Variables::default(),
             env_override: Variables::default(),

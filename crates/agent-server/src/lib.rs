@@ -30,6 +30,7 @@ mod lifecycle;
 mod listeners;
 mod logs;
 mod metrics;
+pub mod nested;
 pub mod program;
 mod scripts;
 mod secrets;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use agent_exec::Children;
+use rustix::process::{getpid, kill_process};
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -116,6 +117,17 @@ fn reap(children: &Children) {
     if reaped > 0 {
         tracing::debug!(reaped, "orphans");
     }
+}
+
+/// Sends the process `SIGTERM` when its stdin ends: whoever started it has died or wants it to.
+pub fn stop_at_eof() {
+    // It waits in a read until the process ends, so no runtime may wait for it.
+    std::thread::spawn(|| {
+        // A stdin that breaks has nobody behind it either.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        // The only way to fail is a process that is gone.
+        let _ = kill_process(getpid(), rustix::process::Signal::TERM);
+    });
 }
 
 /// Writes text that was asked for to stdout.

@@ -172,7 +172,7 @@ fn variables(agent: &DevContainerAgent, workspace: &dyn Workspace) -> Vec<String
         "AGENTD_STOP_AT_EOF=true".to_owned(),
         // Whatever the image configures, nothing of it opens a port.
         "AGENTD_LISTEN=".to_owned(),
-        "AGENTD_SSH_LISTEN=".to_owned(),
+        "AGENTD_SSH=".to_owned(),
     ];
     for (name, value) in workspace.agent_variables() {
         let known = VARIABLES.iter().find(|(told, _)| name == *told);

@@ -109,11 +109,11 @@ fn dial(folder: &Folder) -> io::Result<UnixStream> {
 /// Fails unless the agent answers: one that stands still takes connections, too.
 fn ask(mut socket: UnixStream) -> io::Result<()> {
     socket.set_read_timeout(Some(ANSWER))?;
-    socket.write_all(QUESTION)?;
-    match socket.read(&mut [0; 1])? {
-        0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the agent does not answer")),
-        _ => Ok(()),
-    }
+    let answered = socket.write_all(QUESTION).and_then(|()| socket.read_exact(&mut [0; 1]));
+    answered.map_err(|error| {
+        let text = format!("it does not answer: {}", agent_api::io_text(&error));
+        io::Error::new(error.kind(), text)
+    })
 }
 
 /// Carries what the caller sends; returns when the caller is gone.

@@ -34,6 +34,14 @@ pub(super) static ROWS: &[Setting] = &[
     )
     .or("false"),
     Setting::new(
+        "nested",
+        Kind::Switch,
+        "Run inside a dev container: a private state directory, and no containers",
+        |c, _, given| put(&mut c.containers.is_nested, given, parse::switch),
+        |c| c.containers.is_nested.into(),
+    )
+    .or("false"),
+    Setting::new(
         "engine",
         Kind::Text("URL"),
         "Container engine: unix:///PATH, tcp://HOST:PORT or http://HOST:PORT",

@@ -176,6 +176,14 @@ pub(super) static ROWS: &[Setting] = &[
     )
     .or("75s"),
     Setting::new(
+        "stop_at_eof",
+        Kind::Switch,
+        "Stop when stdin ends, for whoever starts agentd and may die",
+        |c, _, given| put(&mut c.stop_at_eof, given, parse::switch),
+        |c| c.stop_at_eof.into(),
+    )
+    .or("false"),
+    Setting::new(
         "max_connections",
         Kind::Count,
         "Open connections of each listener; further ones wait",
