@@ -86,9 +86,9 @@ impl Files<'_> {
     ///
     /// # Errors
     ///
-    /// The engine's refusal.
+    /// The engine cannot be asked.
     pub(super) async fn is_directory(&self, path: &str) -> Result<bool, Error> {
-        let found = self.follow(path).await?;
+        let found = self.seen(path).await?;
         Ok(found.is_some_and(|(_, stat)| stat.file_mode & DIRECTORY != 0))
     }
 
@@ -96,9 +96,17 @@ impl Files<'_> {
     ///
     /// # Errors
     ///
-    /// The engine's refusal.
+    /// The engine cannot be asked.
     pub(super) async fn exists(&self, path: &str) -> Result<bool, Error> {
-        Ok(self.follow(path).await?.is_some())
+        Ok(self.seen(path).await?.is_some())
+    }
+
+    /// What the engine does not show, for whatever reason, is not there.
+    async fn seen(&self, path: &str) -> Result<Option<(String, PathStatResponse)>, Error> {
+        match self.follow(path).await {
+            Err(Error::DockerResponseServerError { .. }) => Ok(None),
+            found => found,
+        }
     }
 
     async fn follow(&self, path: &str) -> Result<Option<(String, PathStatResponse)>, Error> {

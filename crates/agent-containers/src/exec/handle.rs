@@ -34,6 +34,8 @@ const LATER: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(5);
 /// Longest time without an answer of the engine.
 const GIVE_UP: Duration = Duration::from_secs(10);
+/// Longest wait for the start of a command whose output has ended already.
+const NEVER: Duration = Duration::from_secs(2);
 /// Longest wait for a command's start and for its last words.
 const START: Duration = Duration::from_secs(10);
 /// How long a command may go on without its terminal.
@@ -89,7 +91,7 @@ impl Handle {
                     continue;
                 }
                 // With its output ended it will not start any more.
-                Look::Waiting if self.flow.has_ended() && answered.elapsed() > GIVE_UP => {
+                Look::Waiting if self.flow.has_ended() && answered.elapsed() > NEVER => {
                     return ExitStatus::Exited(KILLED);
                 }
                 Look::Unknown if answered.elapsed() > GIVE_UP => {
@@ -174,8 +176,15 @@ impl Handle {
 
     /// Signals those who are meant; answers whether that was anybody.
     async fn reach(&self, signal: Signal, who: Who) -> io::Result<bool> {
-        let Some(pid) = self.started().await? else { return Ok(false) };
-        if let Some(tree) = self.tree_of(pid).await {
+        let known = self.tree.get().cloned().flatten();
+        let tree = match (known, self.started().await?) {
+            (Some(tree), _) => Some(tree),
+            (None, Some(pid)) => self.tree_of(pid).await,
+            // What it left behind has its mark.
+            (None, None) if who == Who::Tree && self.marker.is_some() => None,
+            (None, None) => return Ok(false),
+        };
+        if let Some(tree) = tree {
             let reached = spawn_blocking(move || signal_tree(&tree, signal, who)).await;
             let reached = reached.map_err(io::Error::other)?;
             match (reached, &self.marker) {
@@ -192,7 +201,7 @@ impl Handle {
 
     /// Waits until the command has started; answers its process, or `None` when it has ended.
     async fn started(&self) -> io::Result<Option<u32>> {
-        if self.ended.initialized() && self.tree.get().is_none_or(Option::is_none) {
+        if self.ended.initialized() {
             return Ok(None);
         }
         let deadline = Instant::now() + START;

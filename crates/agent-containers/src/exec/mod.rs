@@ -24,9 +24,10 @@ mod size;
 mod start;
 mod subject;
 mod tar;
+#[cfg(test)]
+mod tests;
 
 use agent_exec::Foreign;
-use bollard::models::ContainerInspectResponse;
 
 pub(crate) use files::FileCache;
 pub use request::{ExecCommand, ExecError, ExecRequest, ExecTerminal};
@@ -53,29 +54,4 @@ pub(crate) async fn exec(
 ) -> Result<Foreign, ExecError> {
     let subject = Subject::find(engine, &req.container, req.user.as_deref()).await?;
     Start { engine, subject: &subject, agent: workspace.agent_variables() }.run(req).await
-}
-
-/// Who commands in a container run as if nobody is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Inmate {
-    /// As the engine takes it; empty: the engine's default.
-    pub(crate) user: String,
-    /// `None` for a name in a container without a user database.
-    pub(crate) uid: Option<u32>,
-    /// As it is written in the user database; may be missing.
-    pub(crate) home: String,
-}
-
-/// Finds the user of a container that the engine told of: that of the dev container, else its own.
-///
-/// # Errors
-///
-/// [`ExecError::NotRunning`], [`ExecError::NoUser`], [`ExecError::Engine`].
-pub(crate) async fn account(
-    engine: &Engine,
-    container: &ContainerInspectResponse,
-) -> Result<Inmate, ExecError> {
-    let name = container.id.clone().unwrap_or_default();
-    let Subject { user, account, .. } = Subject::of(engine, &name, container.clone(), None).await?;
-    Ok(Inmate { user: user.unwrap_or_default(), uid: account.uid, home: account.home })
 }

@@ -1,12 +1,14 @@
 //! What runs in a container, for whom, and why it did not start; not how it is started.
 
-use std::{error::Error as StdError, ffi::OsString};
+use std::{error::Error as StdError, ffi::OsString, fmt};
 
 use agent_api::{Classify, ErrorCode};
 use agent_exec::{CommandLineError, Size};
 
 /// A command for a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` shows neither the command nor the variables.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ExecRequest {
     /// Id, unique beginning of an id, or name of the container.
     pub container: String,
@@ -40,6 +42,17 @@ pub struct ExecTerminal {
     pub size: Size,
     /// What `TERM` says; empty: `TERM` is not set.
     pub term: OsString,
+}
+
+impl fmt::Debug for ExecRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { container, user, command: _, variables: _, terminal } = self;
+        f.debug_struct("ExecRequest")
+            .field("container", container)
+            .field("user", user)
+            .field("terminal", terminal)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a command did not start in a container.

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use bollard::models::ContainerInspectResponse;
-
 use super::{
     ExecError,
     account::{Account, User},
@@ -45,21 +43,6 @@ impl Subject {
     ) -> Result<Self, ExecError> {
         let step = Step { container, step: "tell of the container" };
         let answer = engine.inspect(container).await.map_err(|error| step.failed(error))?;
-        Self::of(engine, container, answer, user).await
-    }
-
-    /// The same in a container that the engine told of, which `container` calls.
-    ///
-    /// # Errors
-    ///
-    /// As [`Subject::find`].
-    pub(super) async fn of(
-        engine: &Engine,
-        container: &str,
-        answer: ContainerInspectResponse,
-        user: Option<&str>,
-    ) -> Result<Self, ExecError> {
-        let step = Step { container, step: "tell of the container" };
         let state = answer.state.unwrap_or_default();
         if let Some(state) = stands_still(&state) {
             return Err(step.not_running(&state));
