@@ -20,6 +20,7 @@ Examples:
   agentctl git status --diff /srv/app
   agentctl exec --workdir /srv/app -- make test
   agentctl port-forward -p 8000
+  agentctl devcontainer exec web -- make test
   agentctl ssh-config work --write ~/.ssh/config
 
 Exit codes: 0 success; 1 the operation failed; 64 bad usage or configuration; 130 interrupted.
@@ -73,6 +74,9 @@ pub struct GlobalArgs {
     /// Agent: http://HOST:PORT, https://HOST, unix:/PATH, or a configured name [env: AGENTCTL_TARGET]
     #[arg(long, short = 't', value_name = "TARGET", global = true)]
     pub target: Option<String>,
+    /// Ask the agent inside this dev container: its name, id or folder
+    #[arg(long, value_name = "NAME", global = true)]
+    pub dev_container: Option<String>,
     /// File that holds the token [env: AGENTCTL_TOKEN_FILE]
     #[arg(long, value_name = "PATH", global = true)]
     pub token_file: Option<PathBuf>,
@@ -183,6 +187,10 @@ pub enum AgentCommand {
     Kill(commands::signal::KillArgs),
     /// Terminals that outlive their connections
     Terminal(commands::terminal::TerminalArgs),
+    /// List containers, or watch them
+    Containers(commands::containers::ContainersArgs),
+    /// Dev containers: list, bring up, rebuild, enter, remove
+    Devcontainer(commands::devcontainer::DevContainerArgs),
     /// List the ports that the workspace listens on
     Ports(commands::ports::PortsArgs),
     /// Forward ports of this machine to ports of the workspace
@@ -232,6 +240,7 @@ impl AgentCommand {
     pub(crate) fn unconnected(&self, error: Error) -> Error {
         match self {
             Self::Ssh(_) => Error::Ssh(Box::new(error)),
+            Self::Devcontainer(args) if args.is_exec() => Error::Ssh(Box::new(error)),
             _ => error,
         }
     }

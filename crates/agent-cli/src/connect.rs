@@ -8,7 +8,7 @@ use std::{
 
 use agent_sdk::{AgentClient, AgentConn, Config, Environment, caller_headers};
 
-use crate::{Error, GlobalArgs};
+use crate::{Error, GlobalArgs, commands::devcontainer};
 
 /// The name of this program where its file is not known.
 const PROGRAM: &str = "agentctl";
@@ -24,6 +24,8 @@ pub struct Invocation {
     pub target: Option<String>,
     /// The file with the token, where one was named; absolute.
     pub token_file: Option<PathBuf>,
+    /// The dev container, where the agent inside one is meant.
+    pub dev_container: Option<String>,
 }
 
 /// An agent and how the person called it.
@@ -50,8 +52,25 @@ impl Connection {
             variables: Vec::new(),
             target: Some(name.clone()),
             token_file: None,
+            dev_container: None,
         };
         Self { conn, name, warnings: Vec::new(), directory: None, invocation }
+    }
+
+    /// The agent inside a dev container of this one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] when it is not known which is meant, [`Error::Agent`] when there is no agent
+    /// in it, or none that answers.
+    pub(crate) async fn inside(&self, name: &str) -> Result<Self, Error> {
+        let found = devcontainer::find(&*self.conn, name).await?;
+        let conn = self.conn.connect_dev_container(found.id).await?;
+        let invocation =
+            Invocation { dev_container: Some(name.to_owned()), ..self.invocation.clone() };
+        let name = format!("{name} of {}", self.name);
+        // Its directories are not those of this machine.
+        Ok(Self { conn, name, warnings: Vec::new(), directory: None, invocation })
     }
 }
 
@@ -112,6 +131,7 @@ impl Invocation {
             variables,
             target: target.map(str::to_owned),
             token_file: token_file.as_deref().map(absolute),
+            dev_container: None,
         }
     }
 }

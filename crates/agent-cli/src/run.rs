@@ -79,7 +79,17 @@ async fn with_agent(
     for warning in &connection.warnings {
         out.note(format_args!("warning: {warning}"));
     }
-    let work = commands::run(command, args, connection, &mut out);
+    let work = async {
+        let inside;
+        let connection = match &args.dev_container {
+            Some(name) => {
+                inside = connection.inside(name).await.map_err(|e| command.unconnected(e))?;
+                &inside
+            }
+            None => connection,
+        };
+        commands::run(command, args, connection, &mut out).await
+    };
     let work = Box::pin(work);
     if command.ends_when_interrupted() {
         return work.await;

@@ -4,6 +4,8 @@
 pub(crate) mod agent;
 pub(crate) mod cat;
 pub(crate) mod completions;
+pub(crate) mod containers;
+pub(crate) mod devcontainer;
 pub(crate) mod edit;
 pub(crate) mod exec;
 mod feed;
@@ -67,6 +69,8 @@ pub(crate) async fn run(
         AgentCommand::Signal(args) => signal::signal(args, conn, out).await,
         AgentCommand::Kill(args) => signal::kill(args, conn, out).await,
         AgentCommand::Terminal(args) => terminal::run(args, conn, out).await,
+        AgentCommand::Containers(args) => containers::run(args, conn, out).await,
+        AgentCommand::Devcontainer(args) => devcontainer::run(args, connection, out).await,
         AgentCommand::Ports(_) => ports::run(conn, out).await,
         AgentCommand::PortForward(args) => port_forward::run(args, connection, out).await,
         AgentCommand::Ssh(args) => ssh::run(args, connection, out).await,

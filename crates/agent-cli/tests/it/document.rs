@@ -65,6 +65,8 @@ fn the_document_lists_every_option_of_longer_commands() {
         "git watch",
         "terminal open",
         "terminal attach",
+        "containers",
+        "devcontainer exec",
         "port-forward",
         "ssh",
         "ssh-config",

@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod agent;
+mod containers;
 mod copy;
 mod copy_down;
+mod dev_containers;
 mod disk;
 mod document;
 mod exec;

@@ -16,10 +16,12 @@ mod spec;
 mod stdio;
 mod x11;
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{borrow::Cow, ffi::OsString, path::PathBuf, time::Duration};
+
+use agent_sdk::AgentConn;
 
 use self::{log::Log, network_info::NetworkInfo, spec::Spec};
-use super::exec::variable;
+use super::{containers, exec::variable};
 use crate::{Connection, Error, output::Output, values};
 
 const EXAMPLES: &str = "\
@@ -44,6 +46,10 @@ Examples:
   agentctl ssh -N -L 8080:localhost:80 -L /tmp/db.sock:/run/postgresql/.s.PGSQL.5432 work
   agentctl ssh -A -X work
   ssh -o ProxyCommand='agentctl ssh --stdio work' work.agent";
+
+/// Variables that name a container and a user of it.
+const CONTAINER: &str = "WORKSPACE_CONTAINER";
+const CONTAINER_USER: &str = "WORKSPACE_CONTAINER_USER";
 
 /// Arguments of `ssh`.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -114,6 +120,25 @@ pub struct SshArgs {
 }
 
 impl SshArgs {
+    /// Those of a command in a container, whose words a shell reads; without one a login shell.
+    pub(crate) fn in_container(
+        container_id: String,
+        user: Option<String>,
+        command: Vec<OsString>,
+        tty: bool,
+    ) -> Self {
+        Self { env: variables(container_id, user), command, tty, ..Self::default() }
+    }
+
+    /// The same with the container in the environment, where the agent looks for it.
+    async fn inside(&self, conn: &dyn AgentConn) -> Result<Cow<'_, Self>, Error> {
+        let Some(name) = &self.container else { return Ok(Cow::Borrowed(self)) };
+        let found = containers::resolve("ssh", conn, name).await?;
+        let mut inside = self.clone();
+        inside.env.extend(variables(found.id, self.container_user.clone()));
+        Ok(Cow::Owned(inside))
+    }
+
     /// Refuses wrong arguments before an agent is looked for.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if !self.stdio {
@@ -144,6 +169,13 @@ impl SshArgs {
     }
 }
 
+/// The variables by which a session is one in a container.
+fn variables(container_id: String, user: Option<String>) -> Vec<(String, String)> {
+    let mut variables = vec![(CONTAINER.to_owned(), container_id)];
+    variables.extend(user.map(|user| (CONTAINER_USER.to_owned(), user)));
+    variables
+}
+
 pub(crate) async fn run(
     args: &SshArgs,
     connection: &Connection,
@@ -155,7 +187,8 @@ pub(crate) async fn run(
     let log = Log::create(args.log_dir.as_deref(), args.stdio.then_some(parent))?;
     log.line(format_args!("connecting to {}", connection.name));
     if !args.stdio {
-        return shell::run(args, &*connection.conn, &log, out).await;
+        let args = args.inside(&*connection.conn).await?;
+        return shell::run(&args, &*connection.conn, &log, out).await;
     }
     let create = |directory| NetworkInfo::create(directory, parent, args.network_info_interval);
     let info = args.network_info_dir.clone().map(create).transpose()?;

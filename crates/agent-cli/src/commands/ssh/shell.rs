@@ -34,10 +34,6 @@ pub(super) async fn run(
     log: &Log,
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
-    if let Some(name) = &args.container {
-        let message = format!("no container `{name}`: this agent has no containers");
-        return Err(Error::Refused { operation: "ssh", message });
-    }
     let local = args.local.iter().chain(&args.dynamic).cloned();
     let bound = listeners::bind(local).await?;
     let client = reach(async || conn.ssh_client().await, log).await;

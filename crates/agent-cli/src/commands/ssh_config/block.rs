@@ -31,13 +31,15 @@ impl Block {
     /// A sentence for a name that `ssh` takes for a pattern or an option, and for paths that no line
     /// of text can hold.
     pub(super) fn new(invocation: &Invocation, host: Option<&str>) -> Result<Self, String> {
-        let agent = plain(invocation.target.as_deref().unwrap_or("local"));
+        let inside = invocation.dev_container.as_deref().map(|name| format!("{}.", plain(name)));
+        let inside = inside.unwrap_or_default();
+        let agent = inside.clone() + &plain(invocation.target.as_deref().unwrap_or("local"));
         let host = match host {
             Some(host) => host.to_owned(),
             None => {
                 let address = invocation.target.as_deref().unwrap_or("local");
                 let address = address.split_once(':').map_or(address, |(_, address)| address);
-                format!("{}{SUFFIX}", plain(address))
+                format!("{inside}{}{SUFFIX}", plain(address))
             }
         };
         check_host(&host)?;
@@ -77,7 +79,7 @@ fn plain(text: &str) -> String {
 
 /// The command that connects: no secret is in it, the token stays in its file.
 fn proxy_command(invocation: &Invocation) -> Result<String, String> {
-    let Invocation { program, variables, target, token_file } = invocation;
+    let Invocation { program, variables, target, token_file, dev_container } = invocation;
     let mut words = Vec::new();
     if !variables.is_empty() {
         words.push("env".to_owned());
@@ -89,6 +91,9 @@ fn proxy_command(invocation: &Invocation) -> Result<String, String> {
     words.extend(["ssh", "--stdio"].map(str::to_owned));
     if let Some(file) = token_file {
         words.extend(["--token-file".to_owned(), line_of(file)?.to_owned()]);
+    }
+    if let Some(name) = dev_container {
+        words.push(format!("--dev-container={}", line_of(Path::new(name))?));
     }
     if let Some(target) = target {
         words.push(line_of(Path::new(target))?.to_owned());
@@ -123,6 +128,7 @@ mod tests {
             variables: Vec::new(),
             target: target.map(str::to_owned),
             token_file: None,
+            dev_container: None,
         }
     }
 
@@ -157,11 +163,22 @@ mod tests {
             variables: vec![("AGENTCTL_TARGET", PathBuf::new()), ("X", PathBuf::from("/a b"))],
             target: Some("unix:/run/100%/$s".to_owned()),
             token_file: Some(PathBuf::from("/t")),
+            dev_container: None,
         };
         let expected = r"env AGENTCTL_TARGET= 'X=/a b' '/opt/100%% mine/it'\''s/agentctl' ssh --stdio --token-file /t 'unix:/run/100%%/$s'";
         assert_eq!(proxy_command(&invocation).unwrap(), expected);
         let odd = Invocation { token_file: Some(PathBuf::from("/a\nHost b")), ..invocation };
         assert!(proxy_command(&odd).is_err());
+    }
+
+    #[test]
+    fn the_agent_inside_a_dev_container_is_another_host() {
+        let invocation =
+            Invocation { dev_container: Some("/src/web".to_owned()), ..invocation(Some("work")) };
+        let expected = "Host src-web.work.agent\n    HostKeyAlias agentd-src-web.work\n    \
+                        StrictHostKeyChecking accept-new\n    CheckHostIP no\n    ProxyCommand \
+                        /usr/bin/agentctl ssh --stdio --dev-container=/src/web work\n";
+        assert_eq!(Block::new(&invocation, None).unwrap().text(), expected);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use futures_util::StreamExt as _;
 use serde::Serialize;
 
 use self::keys::DetachKeys;
-use super::process_id;
+use super::{containers, process_id};
 use crate::{Error, output::Output};
 
 const EXAMPLES: &str = "\
@@ -190,9 +190,13 @@ pub(crate) async fn run(
 
 async fn open(args: &OpenArgs, conn: &dyn AgentConn, out: &mut Output<'_>) -> Result<(), Error> {
     let id = args.id.unwrap_or_else(|| TerminalId::from_uuid(uuid::Uuid::new_v4()));
+    let container = match &args.container {
+        Some(name) => Some(containers::resolve("terminal", conn, name).await?.id),
+        None => None,
+    };
     let request = OpenTerminalRequest {
         command: args.command.clone(),
-        container: args.container.clone(),
+        container,
         container_user: args.container_user.clone(),
         backend: args.backend.map(Into::into).unwrap_or_default(),
         takeover: args.manner.takeover,

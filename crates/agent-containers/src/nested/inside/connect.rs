@@ -96,7 +96,7 @@ fn dial(folder: &Folder) -> io::Result<UnixStream> {
     )?;
     // Also bounds the connect, which waits while the listener has no room.
     sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, Some(ANSWER))?;
-    rustix::net::connect(&fd, &SocketAddrUnix::new(&folder.path_of(SOCKET))?)?;
+    rustix::net::connect(&fd, &SocketAddrUnix::new(folder.path_of(SOCKET))?)?;
     sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, None)?;
     let peer = sockopt::socket_peercred(fd.as_fd())?;
     if peer.uid != rustix::process::geteuid() {
