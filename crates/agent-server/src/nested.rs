@@ -46,12 +46,12 @@ impl Helper {
     }
 }
 
-/// Makes the folder of an agent that runs inside, and ends the agent that an earlier one outside left
-/// there. Does nothing for any other agent.
+/// Makes the folder of an agent that runs inside, and waits a moment for one that an agent outside has
+/// left there and that is about to end. Does nothing for any other agent.
 ///
 /// # Errors
 ///
-/// [`StartError::StateDir`] when the folder may be somebody else's, or its agent does not end.
+/// [`StartError::StateDir`] when the folder may be somebody else's.
 pub fn prepare(config: &Config) -> Result<(), StartError> {
     if !config.containers.is_nested {
         return Ok(());

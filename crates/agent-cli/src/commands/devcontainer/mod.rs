@@ -204,7 +204,7 @@ async fn exec(args: &ExecArgs, connection: &Connection, out: &mut Output<'_>) ->
     let args = SshArgs::in_container(
         container.id,
         args.user.clone(),
-        args.command.iter().map(|word| quoted(word)).collect(),
+        args.command.iter().map(quoted).collect(),
         args.tty,
     );
     ssh::run(&args, connection, out).await

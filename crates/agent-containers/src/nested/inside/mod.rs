@@ -1,9 +1,9 @@
 //! The part of an agent inside that knows where it is: its folder, the helper that leads to it, and
-//! taking the place of one that an earlier agent outside left. All of it blocks.
+//! the one that ends it. All of it blocks.
 
 mod connect;
 mod folder;
-mod take_over;
+mod lock;
 
 use std::{
     io::{self, Read, Write},
@@ -27,14 +27,14 @@ pub(super) fn socket(uid: u32) -> PathBuf {
     folder(uid).join(SOCKET)
 }
 
-/// Prepares the state directory of an agent inside: makes it, and ends the agent that has it.
+/// Prepares the state directory of an agent inside: makes it, and waits up to 5 s for an agent that
+/// has it and is about to end.
 ///
 /// # Errors
 ///
-/// The directory cannot be made, is a link, belongs to somebody else or is open to others; the other
-/// agent does not end.
+/// The directory cannot be made, is a link, belongs to somebody else or is open to others.
 pub fn prepare(state_dir: &Path) -> io::Result<()> {
-    take_over::end(&Folder::make(state_dir)?)
+    lock::wait(&Folder::make(state_dir)?)
 }
 
 /// Ends the agent in the folder of this user, and returns when it is gone; there need not be one.
@@ -44,7 +44,7 @@ pub fn prepare(state_dir: &Path) -> io::Result<()> {
 /// The folder is somebody else's; the agent does not end.
 pub fn stop() -> io::Result<()> {
     match Folder::open(&own_folder()) {
-        Ok(folder) => take_over::end(&folder),
+        Ok(folder) => lock::end(&folder),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }

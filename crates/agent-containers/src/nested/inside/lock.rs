@@ -1,4 +1,4 @@
-//! Ending the agent that has a folder, found by the lock on it.
+//! The agent that has a folder, found by the lock on it: waited for, or ended.
 
 use std::{
     fs::File,
@@ -18,10 +18,24 @@ use super::folder::Folder;
 /// Name of the file that a running agent has locked, with its process id.
 const LOCK: &str = "lock";
 /// Longest wait for an agent that was asked to end, and for one that was killed.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(5);
 const KILLED: Duration = Duration::from_secs(2);
-/// Pause between two looks at a lock whose owner is not known yet.
+/// Longest wait for one that ends by itself; an agent whose requests are answered takes less.
+const ENDING: Duration = Duration::from_secs(5);
+/// Pause between two looks at a lock.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Waits a moment for an agent of a folder that is about to end: it has lost the agent outside.
+///
+/// One that stays is somebody's, and whoever wants the lock fails with that.
+pub(super) fn wait(folder: &Folder) -> io::Result<()> {
+    let Some(lock) = folder.file(LOCK)? else { return Ok(()) };
+    let start = Instant::now();
+    while !is_free(&lock)? && start.elapsed() < ENDING {
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
 
 /// Ends the agent of a folder, if there is one, and returns when it is gone.
 pub(super) fn end(folder: &Folder) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! The agent inside a dev container: where it keeps its things, who gets to it, what ends it.
 
+mod needs_docker;
+
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
@@ -56,18 +58,30 @@ fn a_folder_that_may_be_somebody_elses_is_not_used() {
     assert!(ended.code == Some(1) && ended.stderr.contains("open to other users"), "{ended:?}");
 }
 
-#[test]
-fn another_agent_inside_takes_the_place_of_the_one_there_is() {
-    let mut first = inside().start();
-    let state_dir = first.dir.path().join("inside");
+/// An agent inside with the state directory of another one.
+fn with_folder_of(first: &Daemon) -> Setup {
     let second = Setup::new();
-    let socket = second.socket();
-    let second = second
+    let (state_dir, socket) = (first.dir.path().join("inside"), second.socket());
+    second
         .arg("--nested")
         .arg(&format!("--state-dir={}", state_dir.display()))
         .arg(&format!("--listen-unix={}", socket.display()))
-        .start();
-    assert_eq!(first.wait().code(), Some(0), "it was asked to end");
+}
+
+#[test]
+fn one_that_is_about_to_end_is_waited_for_and_another_one_is_left_alone() {
+    let mut first = inside().start();
+    let setup = with_folder_of(&first);
+    let (stopped, second) = std::thread::scope(|scope| {
+        let second = scope.spawn(|| setup.start());
+        first.signal(rustix::process::Signal::TERM);
+        (first.wait(), second.join().unwrap())
+    });
+    assert_eq!(stopped.code(), Some(0));
+    says_that_it_is_inside(&second);
+
+    let ended = with_folder_of(&first).run();
+    assert!(ended.code == Some(1) && ended.stderr.contains("another agentd"), "{ended:?}");
     says_that_it_is_inside(&second);
 }
 
