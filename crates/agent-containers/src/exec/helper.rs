@@ -130,8 +130,12 @@ impl Who {
 async fn run(docker: &Docker, container: &str, config: ExecConfig) -> Result<Option<i64>, Error> {
     let id = docker.create_exec(container, config).await?.id;
     let options = StartExecOptions { detach: true, ..StartExecOptions::default() };
-    let (StartExecResults::Detached | StartExecResults::Attached { .. }) =
-        docker.start_exec(&id, Some(options)).await?;
+    match docker.start_exec(&id, Some(options)).await {
+        Ok(StartExecResults::Detached | StartExecResults::Attached { .. }) => {}
+        // Such as that there is no shell.
+        Err(Error::DockerResponseServerError { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    }
     let deadline = Instant::now() + LIMIT;
     while Instant::now() < deadline {
         let state = docker.inspect_exec(&id).await?;

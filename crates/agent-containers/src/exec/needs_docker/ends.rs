@@ -30,10 +30,7 @@ async fn the_end_may_be_asked_for_again_and_by_several() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_without_a_shell_says_so_with_the_code_of_a_missing_program() {
-    let root = tempfile::tempdir().unwrap();
-    std::fs::copy("/bin/busybox", root.path().join("busybox")).unwrap();
-    real().import(root.path(), &[], "local/shell-less:1").unwrap();
-    let inside = Inside::of(&[], "local/shell-less:1", &["/busybox", "sleep", "100000"]);
+    let inside = Inside::without_shell();
     for terminal in [None, Some(terminal(24, 80))] {
         let request = ExecRequest { terminal, ..inside.request("echo hello") };
         let (output, _, code) = finish(start(request).await.unwrap()).await;

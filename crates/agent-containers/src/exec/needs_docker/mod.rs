@@ -1,6 +1,7 @@
 //! Commands in containers of a real engine.
 
 mod bytes;
+mod elsewhere;
 mod ends;
 mod signals;
 mod terminal;
@@ -8,7 +9,10 @@ mod who;
 
 use std::{
     ffi::OsString,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -57,6 +61,18 @@ struct Inside {
 impl Inside {
     fn busybox() -> Self {
         Self::of(&[], real().busybox(), &["sleep", "100000"])
+    }
+
+    /// With one program, `/busybox`, and nothing else.
+    fn without_shell() -> Self {
+        const IMAGE: &str = "local/shell-less:1";
+        static MADE: OnceLock<()> = OnceLock::new();
+        MADE.get_or_init(|| {
+            let root = tempfile::tempdir().unwrap();
+            std::fs::copy("/bin/busybox", root.path().join("busybox")).unwrap();
+            real().import(root.path(), &[], IMAGE).unwrap();
+        });
+        Self::of(&[], IMAGE, &["/busybox", "sleep", "100000"])
     }
 
     fn of(options: &[&str], image: &str, command: &[&str]) -> Self {

@@ -2,10 +2,7 @@
 
 use agent_exec::Signal;
 
-use super::{
-    super::helper::{Marker, Who},
-    *,
-};
+use super::*;
 
 /// Starts three processes, one of them in a session of its own.
 const TREE: &str = "sleep 301 & setsid sleep 302 & echo up; sleep 303";
@@ -81,42 +78,4 @@ async fn an_abandoned_command_without_a_terminal_lives_on() {
     drop(up(inside.exec("echo up; sleep 1; touch /tmp/done").await).await);
     let there = async { while inside.run("test -e /tmp/done").await.1 != 0 {} };
     timeout(LONG, there).await.unwrap();
-}
-
-/// As where the table of processes is not the engine's.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_helper_in_the_container_signals_as_well() {
-    for image in [real().busybox(), real().glibc()] {
-        let inside = Inside::of(&[], image, &["sleep", "100000"]);
-        let docker = engine().docker().await.unwrap();
-        let marked = |text: &str| {
-            let marker = Marker::new();
-            let (name, value) = marker.variable();
-            let variables = vec![(name.into(), value.into())];
-            let user = Some("dev".to_owned());
-            (ExecRequest { variables, user, ..inside.request(text) }, marker)
-        };
-        let send = async |marker: &Marker, signal, who| {
-            marker.signal(&docker, &inside.name, Some("dev"), signal, who).await.unwrap()
-        };
-
-        let (request, marker) = marked(TREE);
-        let command = up(start(request).await.unwrap()).await;
-        assert!(send(&marker, Signal::TERM, Who::Tree).await);
-        let status = timeout(LONG, command.handle.wait()).await.unwrap();
-        assert_eq!(status, ExitStatus::Exited(143));
-        inside.until_gone("sleep 30").await;
-        assert!(!send(&marker, Signal::TERM, Who::Tree).await);
-
-        let (request, marker) =
-            marked("trap 'echo got it' HUP; echo up; while :; do sleep 0.1; done");
-        let request = ExecRequest { terminal: Some(terminal(24, 80)), ..request };
-        let mut command = up(start(request).await.unwrap()).await;
-        for who in [Who::Groups, Who::Foreground, Who::Leader] {
-            assert!(send(&marker, Signal::HUP, who).await, "{who:?}");
-            read_until(&mut command.output, "got it").await;
-        }
-        assert!(send(&marker, Signal::KILL, Who::Leader).await);
-        timeout(LONG, command.handle.wait()).await.unwrap();
-    }
 }
