@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod endings;
+mod foreign;
 mod harness;
 mod inherited;
+mod local;
 mod many;
 mod opened;
 mod other;

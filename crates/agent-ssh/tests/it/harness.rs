@@ -11,7 +11,7 @@ use std::{
 };
 
 use agent_exec::{Cgroups, Environment, Launcher};
-use agent_ssh::{Config, Peer, Ssh, TransportKind, Workspace};
+use agent_ssh::{Config, Containers, Peer, Ssh, TransportKind, Workspace};
 use agent_ssh_protocol::{
     Channel, ClientConfig, Connected, Connection, ConnectionConfig, HandshakeError, Identity,
     RequestError, connect, wire::Put,
@@ -103,6 +103,11 @@ impl World {
         let workspace = Place { home, shell: "/bin/sh".into(), directory };
         let ssh = Ssh::new(config, Launcher::new(exec), Arc::new(workspace));
         Self { dir, ssh }
+    }
+
+    /// The same server, with containers.
+    pub(crate) fn with_containers(self, containers: Arc<dyn Containers>) -> Self {
+        Self { ssh: self.ssh.with_containers(containers), ..self }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

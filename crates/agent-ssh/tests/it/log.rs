@@ -97,6 +97,21 @@ async fn a_connection_and_its_sessions_are_logged_without_what_they_do() {
 }
 
 #[tokio::test]
+async fn a_session_s_start_says_in_which_container_it_is() {
+    let (lines, _kept) = Lines::keep();
+    let (world, _fleet) = crate::contained::world();
+    let client = world.client().await;
+    let session = client.session().await;
+    assert!(session.variable("CODER_CONTAINER", "web").await);
+    assert!(session.exec("true").await);
+    session.heard().await.check("", 0);
+    check(&lines.line("ssh session started").await, &["container=\"web\"", "pty=\"no\""]);
+    lines.0.lock().unwrap().clear();
+    client.exec("true").await.check("", 0);
+    assert!(!lines.line("ssh session started").await.contains("container"));
+}
+
+#[tokio::test]
 async fn the_true_reason_of_an_end_is_logged() {
     let (lines, _kept) = Lines::keep();
     let world = World::new();

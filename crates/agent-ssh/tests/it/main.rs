@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod commands;
+mod contained;
 mod doors;
 mod environment;
 mod exits;
@@ -12,6 +13,8 @@ mod forced;
 mod greeting;
 mod harness;
 mod limits;
+#[path = "../../../agent-exec/tests/it/local.rs"]
+mod local;
 mod log;
 mod requests;
 mod shutdown;
