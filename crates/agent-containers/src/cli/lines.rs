@@ -1,7 +1,5 @@
 //! Output as lines of bounded length, whatever pieces it comes in.
 
-/// The longest line, without its end; what is beyond that is counted and left out.
-pub(super) const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 /// What is kept of the buffer of a long line.
 const KEPT_CAPACITY: usize = 64 * 1024;
 
@@ -24,6 +22,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// Cuts lines at `longest` bytes; what is beyond that is counted and left out.
     pub(super) fn new(longest: usize) -> Self {
         Self { longest, line: Vec::new(), left_out: 0 }
     }
@@ -65,6 +64,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cli::MAX_LINE_BYTES;
 
     /// The lines of pieces, each as its bytes and how many more there were.
     fn lines(longest: usize, pieces: &[&[u8]]) -> Vec<(Vec<u8>, u64)> {

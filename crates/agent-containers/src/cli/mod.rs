@@ -29,11 +29,13 @@ use crate::{
 };
 pub(crate) use error::CliError;
 use error::duration_text;
-use lines::{Line, MAX_LINE_BYTES};
+use lines::Line;
 use output::Stream;
 use run::{End, Output};
 use running::{AllRunning, Running};
 
+/// The longest line of the command, without its end.
+const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 /// Longest time of reading a configuration once.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// What is quoted of the errors of a command that failed.

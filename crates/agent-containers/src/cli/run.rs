@@ -8,7 +8,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    lines::{Line, Lines, MAX_LINE_BYTES},
+    MAX_LINE_BYTES,
+    lines::{Line, Lines},
     output::Stream,
     running::Running,
 };

@@ -146,7 +146,7 @@ mod tests {
     fn the_last_definition_of_a_slug_is_at_the_last_position() {
         let below =
             json!({"apps": [{"slug": "a", "order": 1}, {"slug": "b"}, {"slug": "a", "order": 2}]});
-        check(&[below.clone()], json!([{"slug": "b"}, {"slug": "a", "order": 2}]), 0);
+        check(std::slice::from_ref(&below), json!([{"slug": "b"}, {"slug": "a", "order": 2}]), 0);
         let above = json!({"apps": [{"slug": "c"}, {"slug": "b", "url": "u"}]});
         check(
             &[below, json!({}), above],

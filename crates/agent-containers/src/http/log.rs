@@ -2,12 +2,17 @@
 
 use std::io;
 
-use agent_api::{DevContainerLogEntry, DevContainerLogMessage};
+use agent_api::{
+    DevContainerLogEntry, DevContainerLogMessage, limits::MAX_WEBSOCKET_MESSAGE_BYTES,
+};
 use agent_http::{Close, Closed, Event, WebSocket};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 
-use crate::LogStream;
+use crate::{LogStream, logs};
+
+/// The longest text of a message, with room for what is around it.
+const MAX_TEXT_BYTES: usize = MAX_WEBSOCKET_MESSAGE_BYTES - 1024;
 
 /// Sends entries until the log ends or the peer is gone.
 pub(super) async fn forward(mut socket: WebSocket, mut log: LogStream) {
@@ -22,7 +27,10 @@ async fn send(socket: &mut WebSocket, log: &mut LogStream) -> Result<Close, Clos
     // What was fed is written while this waits, so that many small entries go together.
     while let Some(entry) = socket.until(log.next()).await? {
         match entry {
-            Ok(entry) => socket.feed_text(&json(&DevContainerLogMessage::Entry(entry))).await?,
+            Ok(entry) => {
+                let entry = logs::fit(entry, MAX_TEXT_BYTES);
+                socket.feed_text(&json(&DevContainerLogMessage::Entry(entry))).await?;
+            }
             Err(error) => return Ok(Close::internal(failure(&error))),
         }
     }
