@@ -45,68 +45,74 @@ pub(super) struct Start<'a> {
 impl Start<'_> {
     /// Creates and starts the command.
     pub(super) async fn run(self, req: ExecRequest) -> Result<Foreign, ExecError> {
+        let step = Step { container: &req.container, step: "start the command" };
+        let docker = self.engine.docker().await.map_err(|error| step.failed(error))?;
+        let Subject { id, pid, account, user, .. } = self.subject;
+        let has_terminal = req.terminal.is_some();
+        let size = req.terminal.as_ref().map(|terminal| terminal.size).filter(is_size);
+        let takes_size = docker.client_version() >= SIZE_AT_START;
+        let console = size.filter(|_| takes_size).map(|size| [size.rows, size.cols]);
+        let is_reached = host::reaches(*pid, id, account.uid).await;
+        let marker = (!is_reached).then(Marker::new);
+
+        let mut config = self.config(&req, marker.as_ref())?;
+        config.console_size = console.map(|size| size.map(usize::from).to_vec());
+        if let Some(size) = size.filter(|_| !takes_size)
+            && self.has_helper(&docker).await.map_err(|error| step.failed(error))?
+        {
+            config.cmd = config.cmd.map(|args| sized(args, size));
+        }
+        let exec = self.create(&docker, config).await.map_err(|error| step.failed(error))?;
+        let mut body = json!({ "Detach": false, "Tty": has_terminal });
+        if let Some(console) = console {
+            body["ConsoleSize"] = json!(console);
+        }
+        let upgraded = self.engine.upgrade(&format!("/exec/{exec}/start"), &body).await;
+        let upgraded = upgraded.map_err(|error| step.failed(error))?;
+
+        let output = Output::new(upgraded.read, upgraded.ahead, has_terminal);
+        let input = match has_terminal {
+            true => Box::new(Typed::new(upgraded.write, output.kept())),
+            false => upgraded.write,
+        };
+        let handle = Handle {
+            sizes: Sizes::new(docker.clone(), exec.clone(), size),
+            docker,
+            container: id.clone(),
+            exec,
+            user: user.clone(),
+            has_terminal,
+            marker,
+            flow: output.flow(),
+            ended: OnceCell::new(),
+            tree: OnceCell::new(),
+        };
+        Ok(Foreign { input, output: Box::new(output), handle: Arc::new(handle) })
+    }
+
+    /// What the engine is told of the command, but for the size of its terminal.
+    fn config(&self, req: &ExecRequest, marker: Option<&Marker>) -> Result<ExecConfig, ExecError> {
         let text = match &req.command {
             ExecCommand::Login => &[][..],
             ExecCommand::Text(text) => text,
         };
         let shell = Path::new(&self.subject.account.shell);
         let args = command_line(shell, text).map_err(ExecError::CommandLine)?;
-        let step = Step { container: &req.container, step: "start the command" };
-        let docker = self.engine.docker().await.map_err(|error| step.failed(error))?;
-        let Subject { id, pid, account, .. } = self.subject;
-        let is_reached = host::reaches(*pid, id, account.uid).await;
-        let marker = (!is_reached).then(Marker::new);
-        let size = req.terminal.as_ref().map(|terminal| terminal.size).filter(is_size);
-        let takes_size = docker.client_version() >= SIZE_AT_START;
-        let (variables, bytes) =
-            self.variables(req.variables, req.terminal.as_ref(), marker.as_ref()).split();
-        let mut args = carried(args, &bytes);
-        if let Some(size) = size.filter(|_| !takes_size)
-            && self.has_helper(&docker).await.map_err(|error| step.failed(error))?
-        {
-            args = sized(args, size);
-        }
-        let console = size.filter(|_| takes_size).map(|size| [size.rows, size.cols]);
-        let config = ExecConfig {
+        let terminal = req.terminal.as_ref();
+        let variables = self.variables(req.variables.clone(), terminal, marker);
+        let (variables, bytes) = variables.split();
+        Ok(ExecConfig {
             attach_stdin: Some(true),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            tty: Some(req.terminal.is_some()),
-            detach_keys: req.terminal.as_ref().map(|_| DETACH_KEYS.to_owned()),
-            console_size: console.map(|size| size.map(usize::from).to_vec()),
+            tty: Some(terminal.is_some()),
+            detach_keys: terminal.map(|_| DETACH_KEYS.to_owned()),
             env: Some(variables),
-            cmd: Some(args),
+            cmd: Some(carried(args, &bytes)),
             user: self.subject.user.clone(),
             working_dir: Some(self.subject.directory.clone()),
             ..ExecConfig::default()
-        };
-        let exec = self.create(&docker, config).await.map_err(|error| step.failed(error))?;
-        let mut body = json!({ "Detach": false, "Tty": req.terminal.is_some() });
-        if let Some(console) = console {
-            body["ConsoleSize"] = json!(console);
-        }
-        let upgraded = self.engine.upgrade(&format!("/exec/{exec}/start"), &body).await;
-        let upgraded = upgraded.map_err(|error| step.failed(error))?;
-        let has_terminal = req.terminal.is_some();
-        let output = Output::new(upgraded.read, upgraded.ahead, has_terminal);
-        let sizes = Sizes::new(docker.clone(), exec.clone(), size);
-        let handle = Arc::new(Handle {
-            docker,
-            container: id.clone(),
-            exec,
-            user: self.subject.user.clone(),
-            has_terminal,
-            marker,
-            flow: output.flow(),
-            ended: OnceCell::new(),
-            tree: OnceCell::new(),
-            sizes,
-        });
-        let input = match has_terminal {
-            true => Box::new(Typed::new(upgraded.write, output.kept())),
-            false => upgraded.write,
-        };
-        Ok(Foreign { input, output: Box::new(output), handle })
+        })
     }
 
     /// The variables on top of the container's own, the later layers winning.
