@@ -138,6 +138,35 @@ fn what_is_refused_has_its_status_before_the_upgrade() {
 }
 
 #[test]
+fn containers_have_statuses_of_their_own_and_their_terminals_work() {
+    use crate::contained::{contain, fleet::Fleet};
+    with(|f| async move {
+        contain(&f, Fleet::default());
+        let cases = [
+            ("container=nowhere", 404, "not found"),
+            ("container=old", 409, "not running"),
+            ("container=web&container_user=ghost", 404, "ghost"),
+            ("container=gone", 500, "connection refused"),
+            ("container=web&backend=screen", 501, "screen"),
+        ];
+        for (query, status, fragment) in cases {
+            let (got, body) = ask(&f, &format!("GET /terminals/{ONE}?{query}"), UPGRADE).await;
+            assert_eq!(got, status, "{query}: {body}");
+            assert!(body.contains(fragment), "{body}");
+        }
+        let query = "?container=web&container_user=me&command=echo+in$INSIDE;cat";
+        let mut socket = Socket::open(&f, &format!("{ONE}{query}")).await;
+        socket.sees("inweb").await;
+        let (_, body) = ask(&f, "GET /terminals", "").await;
+        assert!(body.contains(r#""container":"web","container_user":"me""#), "{body}");
+        assert!(!body.contains("pid"), "{body}");
+        socket.send(r#"{"data":"\u0004"}"#).await;
+        let (code, reason, _) = socket.end().await;
+        assert_eq!((code, reason.as_str()), (1000, "exited"));
+    });
+}
+
+#[test]
 fn a_terminal_is_typed_into_listed_and_closed() {
     with(|f| async move {
         let query = "?command=echo+up%3B+cat&backend=auto&rows=9223372036854775807&cols=90";

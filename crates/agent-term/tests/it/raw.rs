@@ -58,6 +58,29 @@ fn init(number: u128, command: &str) -> String {
 }
 
 #[test]
+fn a_container_is_entered_with_the_agent_s_own_backend() {
+    use crate::contained::{contain, fleet::Fleet};
+    with(|f| async move {
+        contain(&f, Fleet::default());
+        let open = |container: &str, backend: &str| {
+            let json = serde_json::json!({
+                "id": id(1), "Command": "echo in$INSIDE; cat", "Container": container,
+                "ContainerUser": "me", "BackendType": backend,
+            });
+            json.to_string()
+        };
+        assert_eq!(Client::open(&f, &open("nowhere", "")).await.rest().await, "");
+        for backend in ["", "screen"] {
+            let mut client = Client::open(&f, &open("web", backend)).await;
+            client.sees("inweb").await;
+            client.stream.write_all(br#"{"data":"\u0004"}"#).await.unwrap();
+            client.rest().await;
+            f.gone(1).await;
+        }
+    });
+}
+
+#[test]
 fn a_terminal_is_opened_typed_into_and_ended() {
     with(|f| async move {
         let mut client = Client::open(&f, &init(1, "stty size; cat")).await;
