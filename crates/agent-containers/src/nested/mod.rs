@@ -87,6 +87,15 @@ pub(crate) async fn inject(
     workspace: &dyn Workspace,
     injection: Injection,
 ) -> Result<NestedAgent, NestedError> {
+    // On the heap, because its steps are calls of a client with large futures.
+    Box::pin(inject_by_steps(engine, workspace, injection)).await
+}
+
+async fn inject_by_steps(
+    engine: &Engine,
+    workspace: &dyn Workspace,
+    injection: Injection,
+) -> Result<NestedAgent, NestedError> {
     let id = &injection.container_id;
     let container = engine.inspect(id).await.map_err(NestedError::engine("look at it"))?;
     check_architecture(engine, &container).await?;
@@ -287,3 +296,6 @@ impl std::fmt::Debug for NestedAgent {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,7 +126,7 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "a process of the test's own")]
         fn start(lock: &std::path::Path, trap: &str) -> Self {
             let script = format!(
-                "trap '{trap}' TERM; echo $$ >{0}; exec 9<>{0}; flock 9; echo locked; \
+                "exec 2>/dev/null; trap '{trap}' TERM; echo $$ >{0}; exec 9<>{0}; flock 9; echo locked; \
                  while :; do sleep 300 9>&- & wait $!; kill $!; done",
                 lock.display()
             );
