@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use agent_api::{DevContainerStatus, ErrorCode, close_codes};
 use agent_sdk::{AgentConn, Error};
+use agent_server::Stopped;
 use agent_test::Engine;
 use agent_tests::Transport;
 use futures_util::StreamExt;
@@ -104,7 +105,7 @@ async fn an_engine_that_is_killed_is_an_error_until_it_is_back() {
     assert_eq!(refusal(failed).0, ErrorCode::Internal);
 
     // The agent ends in order although nothing answers it, and says so.
-    agent.shutdown().await;
+    assert_eq!(within(agent.shutdown()).await, Stopped::Clean);
     let closed = within(watch.next()).await.unwrap().unwrap_err();
     let code = match closed {
         Error::Closed { code, .. } => code,

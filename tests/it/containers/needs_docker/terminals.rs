@@ -105,7 +105,7 @@ async fn a_closed_terminal_ends_its_program_in_the_container() {
     let mut terminal = within(client.open_terminal(id(20), request)).await.unwrap();
     assert!(self::shown(&mut terminal, "dev\r\n").await.0.contains("dev\r\n"));
     within(client.close_terminal(id(20))).await.unwrap();
-    let runs = || engine.run(&["top", "term-close", "-eo", "args"]).contains("sleep 4006");
+    let runs = || engine.run(&["top", "term-close", "-eo", "pid,args"]).contains("sleep 4006");
     until("it is gone", || !runs()).await;
     assert_eq!(within(client.list_terminals()).await.unwrap().terminals, []);
 }

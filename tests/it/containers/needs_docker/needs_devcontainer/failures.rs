@@ -4,6 +4,7 @@ use std::{fs, time::Duration};
 
 use agent_api::{DevContainerLogLevel, DevContainerStatus, ErrorCode};
 use agent_sdk::AgentConn;
+use agent_server::Stopped;
 use agent_test::Engine;
 use agent_tests::until;
 use serde_json::json;
@@ -99,7 +100,7 @@ async fn an_agent_that_stops_ends_what_it_brings_up() {
     let dev = found(&mut watch, &folder).await;
     within(client.recreate_dev_container(dev.id)).await.unwrap();
     until("its hook runs on the host", || runs(hook)).await;
-    within(agent.shutdown()).await;
+    assert_eq!(within(agent.shutdown()).await, Stopped::Clean);
     assert!(!runs(hook), "the agent has stopped, and this runs");
 }
 

@@ -9,6 +9,7 @@ use std::{
 use agent_api::{DevContainerLogLevel, DevContainerStatus, ErrorCode};
 use agent_containers::ConfiguredDevContainer;
 use agent_sdk::{AgentConn, ssh::SshExit};
+use agent_server::Stopped;
 use agent_test::Engine;
 use agent_tests::Transport;
 use serde_json::json;
@@ -176,7 +177,7 @@ async fn configured_ones_come_up_with_the_agent_and_managed_ones_are_nobody_else
 
     let agent_id = agent.agent().info().agent_id.parse().unwrap();
     // After a stop the same agent finds the same container under the same id.
-    agent.shutdown().await;
+    assert_eq!(within(agent.shutdown()).await, Stopped::Clean);
     let id = container_id(&dev).to_owned();
     assert_eq!(engine.run(&["inspect", "-f", "{{.State.Running}}", &id]), "true");
     let next = projects.agent(engine, |config| config.agent_id = Some(agent_id)).await;

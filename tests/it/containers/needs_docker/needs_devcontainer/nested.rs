@@ -17,7 +17,7 @@ use super::{Projects, container_id, path, until_dev};
 
 /// Whether an agent runs in a container.
 fn has_agent(engine: &Engine, container: &str) -> bool {
-    engine.run(&["top", container, "-eo", "args"]).contains("/.agentd/agentd --nested ")
+    engine.run(&["top", container, "-eo", "pid,args"]).contains("/.agentd/agentd --nested ")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,7 +75,7 @@ async fn the_agent_inside_is_reached_under_the_dev_containers_id() {
     assert_eq!(code, ErrorCode::PermissionDenied);
     assert_eq!(message, "containers are not supported inside a dev container");
     // No port and no secret: the process list of the container shows a socket alone.
-    let words = engine.run(&["top", &container, "-eo", "args"]);
+    let words = engine.run(&["top", &container, "-eo", "pid,args"]);
     assert!(words.contains("--listen-unix /tmp/.agentd-1000/agentd.sock"), "{words}");
 
     // Another container has another agent, and the way to the old one is closed.
@@ -86,6 +86,8 @@ async fn the_agent_inside_is_reached_under_the_dev_containers_id() {
     .await;
     let inner = within(client.dev_container("nested")).await.unwrap();
     within(inner.ping()).await.unwrap();
+    // A tunnel that is open may finish, for which the agent would wait.
+    drop((inner, client, watch));
 
     // The agent inside goes with the one outside, and the container stays.
     let container = container_id(&again).to_owned();
@@ -93,7 +95,8 @@ async fn the_agent_inside_is_reached_under_the_dev_containers_id() {
     let pid = rustix::process::Pid::from_raw(agent.pid().cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let mut agent = agent;
-    assert!(agent.wait().await.success());
+    let status = agent.wait().await;
+    assert!(status.success(), "{status}: {:#?}", agent.log());
     until("it has ended, too", || !has_agent(engine, &container)).await;
     assert_eq!(engine.run(&["inspect", "-f", "{{.State.Running}}", &container]), "true");
     engine.run(&["rm", "-f", &container]);
