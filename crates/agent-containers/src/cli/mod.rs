@@ -154,13 +154,13 @@ impl Cli {
             ("WORKSPACE_AGENT_NAME".to_owned(), read.name.clone()),
             ("CONTAINER_ID".to_owned(), read.container_id.clone()),
         ];
-        let mut answer = self.ask(&read, variables.clone()).await?;
-        let of_features = customizations::feature_variables(&answer);
-        if !of_features.is_empty() {
-            variables.extend(of_features);
-            answer = self.ask(&read, variables).await?;
+        let metadata = read.metadata.clone();
+        let (first, of_features) = self.ask(&read, variables.clone(), metadata.clone()).await?;
+        if of_features.is_empty() {
+            return Ok(first);
         }
-        Ok(customizations::of_answer(&answer, read.metadata.as_deref()))
+        variables.extend(of_features);
+        Ok(self.ask(&read, variables, metadata).await?.0)
     }
 
     /// Kills every command that runs with all that it started, and each that is started later.
@@ -168,23 +168,34 @@ impl Cli {
         self.running.kill().await;
     }
 
+    /// Reads it once; also answers the variables that it may refer to.
     async fn ask(
         &self,
         read: &ReadConfiguration,
         variables: Vec<(String, String)>,
-    ) -> Result<Value, CliError> {
+        metadata: Option<String>,
+    ) -> Result<(Customizations, Vec<(String, String)>), CliError> {
         let folder = read.workspace_folder.clone();
         let args = program::read_configuration(&folder, read.config_path.as_deref());
         let running = self.spawn(args, folder, variables).await.map_err(CliError::Spawn)?;
         let mut output = AnswerOutput::default();
-        match run::run(running, &mut output, READ_TIMEOUT, &CancellationToken::new()).await {
-            End::Exited(exit) => match output::exit_text(exit) {
-                Some(text) => Err(CliError::Failed(output.explain(text))),
-                None if output.last.is_empty() => Err(CliError::NoAnswer),
-                None => serde_json::from_slice(&output.last).map_err(CliError::Answer),
-            },
-            End::TimedOut | End::Stopped => Err(CliError::TimedOut { after: READ_TIMEOUT }),
+        let end = run::run(running, &mut output, READ_TIMEOUT, &CancellationToken::new()).await;
+        let End::Exited(exit) = end else {
+            return Err(CliError::TimedOut { after: READ_TIMEOUT });
+        };
+        if let Some(text) = output::exit_text(exit) {
+            return Err(CliError::Failed(output.explain(text)));
         }
+        if output.last.is_empty() {
+            return Err(CliError::NoAnswer);
+        }
+        // Megabytes of it may take a while.
+        let understood = spawn_blocking(move || {
+            let answer: Value = serde_json::from_slice(&output.last).map_err(CliError::Answer)?;
+            let of_features = customizations::feature_variables(&answer);
+            Ok((customizations::of_answer(&answer, metadata.as_deref()), of_features))
+        });
+        understood.await.unwrap_or_else(|stopped| Err(CliError::Failed(stopped.to_string())))
     }
 
     /// Starts the command; `variables` are those of reading a configuration, empty for the others.

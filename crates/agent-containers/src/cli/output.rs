@@ -11,6 +11,11 @@ use super::{UpOutcome, lines::Line};
 /// commands that it runs and what they answer, such as whole environments.
 const LEAST_LEVEL: f64 = 3.0;
 
+/// The longest error of an outcome, because each list of dev containers carries it.
+const MAX_ERROR_BYTES: usize = 16 * 1024;
+/// The longest name of a container; an id has 64 characters.
+const MAX_ID_BYTES: usize = 256;
+
 /// Which stream a line came on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stream {
@@ -81,7 +86,7 @@ pub(super) fn outcome(result: Option<&[u8]>, exit: ExitStatus) -> UpOutcome {
         let part = result.as_ref()?.get(key)?.as_str()?.trim();
         (!part.is_empty()).then(|| part.to_owned())
     };
-    let container_id = part("containerId");
+    let container_id = part("containerId").filter(|id| id.len() <= MAX_ID_BYTES);
     let said = match part("outcome").as_deref() {
         None => Some(NO_RESULT.to_owned()),
         Some("success") if container_id.is_some() => None,
@@ -89,7 +94,7 @@ pub(super) fn outcome(result: Option<&[u8]>, exit: ExitStatus) -> UpOutcome {
         Some(outcome) => Some(error_text(outcome, part("description"), part("message"))),
     };
     let errors: Vec<_> = [said, exit_text(exit)].into_iter().flatten().collect();
-    let error = (!errors.is_empty()).then(|| errors.join("; "));
+    let error = (!errors.is_empty()).then(|| shortened(errors.join("; ")));
     UpOutcome { container_id, error, timed_out: false }
 }
 
@@ -103,6 +108,16 @@ fn error_text(outcome: &str, description: Option<String>, message: Option<String
         text = [&text, separator, &part].concat();
     }
     text
+}
+
+/// Cuts the middle out of an error that is too long: it begins with what failed and ends with why.
+fn shortened(text: String) -> String {
+    if text.len() <= MAX_ERROR_BYTES {
+        return text;
+    }
+    let head = text.floor_char_boundary(MAX_ERROR_BYTES / 2);
+    let tail = text.ceil_char_boundary(text.len() - MAX_ERROR_BYTES / 2 + 64);
+    format!("{} … ({} bytes left out) … {}", &text[..head], tail - head, &text[tail..])
 }
 
 /// What is wrong with an exit.
@@ -240,6 +255,17 @@ mod tests {
         let killed = ExitStatus::Signaled { signal: 9, core_dumped: false };
         let error = outcome(None, killed).error.unwrap();
         assert!(error.contains(NO_RESULT) && error.contains("KILL"), "{error}");
+    }
+
+    #[test]
+    fn what_is_kept_of_a_long_result_is_short() {
+        let long = "é".repeat(1 << 20);
+        let result = serde_json::json!({"outcome": "error", "message": long, "containerId": long});
+        let (id, error) = outcome_of(Some(&result.to_string()), 7);
+        let error = error.unwrap();
+        assert_eq!(id, None);
+        assert!(error.len() <= MAX_ERROR_BYTES && error.starts_with("error: é"), "{}", error.len());
+        assert!(error.ends_with("é; devcontainer exited with code 7"));
     }
 
     proptest::proptest! {

@@ -3,21 +3,21 @@
 use agent_api::{DevContainerApp, DisplayApps};
 use serde_json::{Map, Value};
 
+use super::warnings::{Warnings, quoted};
+
 /// The values of `openIn` and `share`.
 const OPEN_IN: [&str; 2] = ["slim-window", "tab"];
 const SHARE: [&str; 4] = ["owner", "authenticated", "organization", "public"];
 /// The most bytes of JSON that the applications of one dev container may have: a list of containers
 /// carries them, and one message of it has 4 MiB for all.
 const MAX_BYTES: usize = 256 * 1024;
-/// What is quoted of a name in a warning.
-const QUOTED_CHARS: usize = 64;
 
 type Layer = Map<String, Value>;
 
 /// The applications of all layers: of one slug the last definition, where it stands.
 ///
 /// `None` when no layer has `apps`.
-pub(super) fn apps(layers: &[&Layer], warnings: &mut Vec<String>) -> Option<Vec<DevContainerApp>> {
+pub(super) fn apps(layers: &[&Layer], warnings: &mut Warnings) -> Option<Vec<DevContainerApp>> {
     let lists: Vec<_> = layers.iter().filter_map(|layer| layer.get("apps")).collect();
     if lists.iter().all(|list| list.is_null()) {
         return None;
@@ -26,7 +26,7 @@ pub(super) fn apps(layers: &[&Layer], warnings: &mut Vec<String>) -> Option<Vec<
     let mut places = std::collections::HashMap::new();
     for value in lists.into_iter().filter(|list| !list.is_null()) {
         let Some(list) = value.as_array() else {
-            warnings.push("apps are not a list".into());
+            warnings.push("apps are not a list");
             continue;
         };
         for app in list {
@@ -35,7 +35,7 @@ pub(super) fn apps(layers: &[&Layer], warnings: &mut Vec<String>) -> Option<Vec<
                     places.insert(slug, last.len());
                     last.push((slug, app));
                 }
-                _ => warnings.push("an app without slug is left out".into()),
+                _ => warnings.push("an app without slug is left out"),
             }
         }
     }
@@ -49,7 +49,7 @@ fn keep(
     slug: &str,
     app: &Value,
     room: &mut usize,
-    warnings: &mut Vec<String>,
+    warnings: &mut Warnings,
 ) -> Option<DevContainerApp> {
     let checked = app_of(app).and_then(|app| {
         let length = serde_json::to_vec(&app).map_or(usize::MAX, |json| json.len());
@@ -77,12 +77,12 @@ fn app_of(app: &Value) -> Result<DevContainerApp, String> {
 /// Which usual applications are shown: the last layer that says something of one decides.
 ///
 /// `None` when no layer has `displayApps`.
-pub(super) fn display_apps(layers: &[&Layer], warnings: &mut Vec<String>) -> Option<DisplayApps> {
+pub(super) fn display_apps(layers: &[&Layer], warnings: &mut Warnings) -> Option<DisplayApps> {
     let said: Vec<_> = layers.iter().filter_map(|layer| layer.get("displayApps")).collect();
     let mut shown = None;
     for value in said.into_iter().filter(|value| !value.is_null()) {
         let Some(said) = value.as_object() else {
-            warnings.push("displayApps is no object".into());
+            warnings.push("displayApps is no object");
             continue;
         };
         let shown = shown.get_or_insert_with(DisplayApps::default);
@@ -111,14 +111,6 @@ fn field<'a>(shown: &'a mut DisplayApps, key: &str) -> Option<&'a mut bool> {
     }
 }
 
-/// A text of the configuration for people: short and without control characters.
-fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED_CHARS) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -127,12 +119,12 @@ mod tests {
 
     fn merge<T>(
         layers: &[Value],
-        of: impl FnOnce(&[&Layer], &mut Vec<String>) -> T,
+        of: impl FnOnce(&[&Layer], &mut Warnings) -> T,
     ) -> (T, Vec<String>) {
         let layers: Vec<_> = layers.iter().map(|layer| layer.as_object().unwrap()).collect();
-        let mut warnings = Vec::new();
+        let mut warnings = Warnings::default();
         let merged = of(&layers, &mut warnings);
-        (merged, warnings)
+        (merged, warnings.into_texts())
     }
 
     /// Checks applications as JSON, and how many warnings there were.

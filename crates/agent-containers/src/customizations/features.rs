@@ -10,8 +10,8 @@ const MAX_BYTES: usize = 256 * 1024;
 /// `FEATURE_<NAME>_OPTION_<OPT>` and its value for each option of each feature of a merged
 /// configuration whose value is an object, in the order of the names.
 ///
-/// Names and values that no variable can have, or that are too long, are left out with a warning.
-pub(super) fn variables(merged: &Value, warnings: &mut Vec<String>) -> Vec<(String, String)> {
+/// Names and values that no variable can have, or that are too long, are left out.
+pub(super) fn variables(merged: &Value) -> Vec<(String, String)> {
     let features = merged.get("features").and_then(Value::as_object);
     let features = features.into_iter().flatten();
     let options = features.filter_map(|(key, options)| Some((name(key), options.as_object()?)));
@@ -26,16 +26,12 @@ pub(super) fn variables(merged: &Value, warnings: &mut Vec<String>) -> Vec<(Stri
             if is_possible && value.len() <= MAX_VALUE_BYTES && length <= room {
                 room -= length;
                 variables.push((variable, value));
-            } else if warnings.last().is_none_or(|last| last != LEFT_OUT) {
-                warnings.push(LEFT_OUT.into());
             }
         }
     }
     variables.sort();
     variables
 }
-
-const LEFT_OUT: &str = "options of features that cannot be variables are left out";
 
 /// The name in a reference such as `ghcr.io/devcontainers/features/go:1`.
 fn name(reference: &str) -> String {
@@ -61,12 +57,10 @@ mod tests {
 
     use super::*;
 
-    fn check(features: Value, expected: &[&str], warned: usize) {
-        let mut warnings = Vec::new();
-        let found = variables(&json!({"features": features}), &mut warnings);
+    fn check(features: Value, expected: &[&str]) {
+        let found = variables(&json!({"features": features}));
         let found: Vec<_> = found.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(found, expected, "{features}");
-        assert_eq!(warnings.len(), warned);
     }
 
     #[test]
@@ -78,9 +72,8 @@ mod tests {
                 "FEATURE_CODE_SERVER_OPTION_PORT=9090",
                 "FEATURE_CODE_SERVER_OPTION_SOME_FLAG=true",
             ],
-            0,
         );
-        check(json!({"localhost:5000/a/b": {"c": "d"}}), &["FEATURE_B_OPTION_C=d"], 0);
+        check(json!({"localhost:5000/a/b": {"c": "d"}}), &["FEATURE_B_OPTION_C=d"]);
         check(
             json!({"./feat": {"n": 1.5, "l": ["x"], "z": null}}),
             &[
@@ -88,25 +81,23 @@ mod tests {
                 "FEATURE_FEAT_OPTION_N=1.5",
                 "FEATURE_FEAT_OPTION_Z=null",
             ],
-            0,
         );
     }
 
     #[test]
     fn a_feature_without_options_has_no_variables() {
-        check(json!({"x/go:1": "1.22", "x/y": {}, "x/z": true}), &[], 0);
-        check(json!(null), &[], 0);
-        check(json!("x"), &[], 0);
+        check(json!({"x/go:1": "1.22", "x/y": {}, "x/z": true}), &[]);
+        check(json!(null), &[]);
+        check(json!("x"), &[]);
     }
 
     #[test]
     fn what_no_variable_can_hold_is_left_out() {
-        check(json!({"f": {"a=b": "x", "c": "d\0e", "g": "h"}}), &["FEATURE_F_OPTION_G=h"], 1);
+        check(json!({"f": {"a=b": "x", "c": "d\0e", "g": "h"}}), &["FEATURE_F_OPTION_G=h"]);
         let long = "x".repeat(MAX_VALUE_BYTES + 1);
-        check(json!({"f": {"a": long}}), &[], 1);
+        check(json!({"f": {"a": long}}), &[]);
         let options: serde_json::Map<_, _> =
             (0..20).map(|n| (format!("o{n}"), json!("x".repeat(MAX_VALUE_BYTES)))).collect();
-        let mut warnings = Vec::new();
-        assert_eq!(variables(&json!({"features": {"f": options}}), &mut warnings).len(), 7);
+        assert_eq!(variables(&json!({"features": {"f": options}})).len(), 7);
     }
 }

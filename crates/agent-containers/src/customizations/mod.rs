@@ -12,16 +12,21 @@ mod apps;
 mod features;
 mod jsonc;
 mod layers;
+mod warnings;
 
 use std::{fs::OpenOptions, io::Read as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use agent_api::{DevContainerApp, DisplayApps, io_text};
 use serde_json::{Map, Value};
 
+use warnings::{Warnings, short};
+
 /// The largest devcontainer.json that is read.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
-/// The most warnings of one configuration.
-const MAX_WARNINGS: usize = 50;
+/// The longest name that is passed on; one that counts has 64 bytes.
+const MAX_NAME_CHARS: usize = 100;
+/// The longest path of a workspace folder (PATH_MAX).
+const MAX_PATH_BYTES: usize = 4096;
 
 /// What the configuration of a dev container says, with the features and images below it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,7 +46,7 @@ pub(crate) struct Customizations {
 /// What a devcontainer.json itself says, without the layers below it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileCustomizations {
-    /// The fixed name, as it was written.
+    /// The fixed name, as it was written; of one that is too long to count only the begin.
     pub(crate) name: Option<String>,
     /// Whether the dev container is to be left out.
     pub(crate) ignore: bool,
@@ -81,37 +86,32 @@ pub(crate) fn read_file(path: &Path) -> Result<FileCustomizations, String> {
 /// It is not JSON with comments and trailing commas.
 pub(crate) fn of_file(text: &str) -> Result<FileCustomizations, String> {
     let file = jsonc::parse(text)?;
-    Ok(of_layer(layers::of_layer(&file), &mut Vec::new()))
+    Ok(of_layer(layers::of_layer(&file), &mut Warnings::default()))
 }
 
 /// Understands what the devcontainer command answers of a configuration; `metadata` is the label
 /// `devcontainer.metadata` of the container, if there is one.
 pub(crate) fn of_answer(answer: &Value, metadata: Option<&str>) -> Customizations {
-    let mut warnings = Vec::new();
+    let mut warnings = Warnings::default();
     let (file, merged) = (&answer["configuration"], &answer["mergedConfiguration"]);
     let layers = layers::of_merged(merged, file, metadata);
     let folders = [merged, &answer["workspace"]].map(|part| part["workspaceFolder"].as_str());
-    let mut customizations = Customizations {
+    let folder = folders.into_iter().flatten().next();
+    Customizations {
         file: of_layer(layers::of_layer(file), &mut warnings),
         apps: apps::apps(&layers, &mut warnings),
         display_apps: apps::display_apps(&layers, &mut warnings),
-        workspace_folder: folders.into_iter().flatten().next().map(Into::into),
-        warnings,
-    };
-    let more = customizations.warnings.len().saturating_sub(MAX_WARNINGS);
-    if more > 0 {
-        customizations.warnings.truncate(MAX_WARNINGS);
-        customizations.warnings.push(format!("and {more} more"));
+        workspace_folder: folder.filter(|path| path.len() <= MAX_PATH_BYTES).map(Into::into),
+        warnings: warnings.into_texts(),
     }
-    customizations
 }
 
 /// The variables that the configuration may refer to, because its features have options.
 pub(crate) fn feature_variables(answer: &Value) -> Vec<(String, String)> {
-    features::variables(&answer["mergedConfiguration"], &mut Vec::new())
+    features::variables(&answer["mergedConfiguration"])
 }
 
-fn of_layer(layer: Option<&Map<String, Value>>, warnings: &mut Vec<String>) -> FileCustomizations {
+fn of_layer(layer: Option<&Map<String, Value>>, warnings: &mut Warnings) -> FileCustomizations {
     let mut value = |key, is_right: fn(&Value) -> bool| {
         let value = layer?.get(key).filter(|value| !value.is_null())?;
         if !is_right(value) {
@@ -123,7 +123,7 @@ fn of_layer(layer: Option<&Map<String, Value>>, warnings: &mut Vec<String>) -> F
     let ignore = value("ignore", Value::is_boolean).and_then(Value::as_bool);
     let auto_start = value("autoStart", Value::is_boolean).and_then(Value::as_bool);
     FileCustomizations {
-        name: name.map(Into::into),
+        name: name.map(|name| short(name, MAX_NAME_CHARS)),
         ignore: ignore.unwrap_or_default(),
         auto_start: auto_start.unwrap_or_default(),
     }

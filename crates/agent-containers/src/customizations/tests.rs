@@ -116,9 +116,22 @@ fn an_answer_of_another_shape_has_the_defaults() {
 }
 
 #[test]
-fn the_warnings_of_an_answer_are_bounded() {
-    let apps: Vec<_> = (0..1000).map(|_| json!({})).collect();
-    let answer =
-        json!({"mergedConfiguration": {"customizations": {"workspace": [{"apps": apps}]}}});
-    assert_eq!(of_answer(&answer, None).warnings.len(), MAX_WARNINGS + 1);
+fn what_is_passed_on_of_an_odd_answer_is_short() {
+    let long = "x".repeat(1 << 20);
+    let apps: Vec<_> = (0..1000).map(|_| json!({})).chain([json!({"slug": &long})]).collect();
+    let answer = json!({
+        "configuration": {"customizations": {"workspace": {"name": &long}}},
+        "mergedConfiguration": {
+            "workspaceFolder": &long,
+            "customizations": {"workspace": [
+                {"apps": [{"slug": "a", "order": &long}], "displayApps": {&long: true}},
+                {"apps": apps},
+            ]},
+        },
+    });
+    let found = of_answer(&answer, None);
+    assert_eq!(found.file.name.unwrap().chars().count(), 101);
+    assert_eq!((found.workspace_folder, found.apps), (None, Some(vec![])));
+    assert_eq!(found.warnings.len(), 51);
+    assert!(found.warnings.iter().all(|text| text.len() < 400));
 }
