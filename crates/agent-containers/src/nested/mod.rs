@@ -192,10 +192,18 @@ fn variables(agent: &DevContainerAgent, workspace: &dyn Workspace) -> Vec<String
     variables
 }
 
-/// Waits for the line that an agent prints when it listens.
+/// Waits for the line of JSON that an agent prints when it listens.
 async fn listens(place: &Place, session: &mut Session) -> Result<(), NestedError> {
+    let Session { output, id, .. } = session;
     let line = async {
-        while let Some(bytes) = session.output.next().await {
+        let mut is_first = true;
+        while let Some(bytes) = output.next().await {
+            // What an engine prints there instead is why nothing was started.
+            if is_first && !bytes.starts_with(b"{") {
+                output.complain(&bytes);
+                continue;
+            }
+            is_first = false;
             if bytes.contains(&b'\n') {
                 return true;
             }
@@ -205,8 +213,8 @@ async fn listens(place: &Place, session: &mut Session) -> Result<(), NestedError
     let why = match timeout(START, line).await {
         Ok(true) => return Ok(()),
         Ok(false) => {
-            let code = place.exit_code(&session.id).await.unwrap_or_default();
-            session.output.complaint(code)
+            let code = place.exit_code(id).await.unwrap_or_default();
+            output.complaint(code)
         }
         Err(_) => NestedError::after(START),
     };

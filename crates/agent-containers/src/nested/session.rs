@@ -115,11 +115,7 @@ impl Printed {
                 Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => {
                     return Some(message);
                 }
-                Ok(LogOutput::StdErr { message }) => {
-                    self.complaints.extend(message);
-                    let over = self.complaints.len().saturating_sub(KEPT);
-                    self.complaints.drain(..over);
-                }
+                Ok(LogOutput::StdErr { message }) => self.complain(&message),
                 Ok(LogOutput::StdIn { .. }) => {}
                 Err(error) => {
                     tracing::debug!(%error, "the streams of a command broke");
@@ -127,6 +123,14 @@ impl Printed {
                 }
             }
         }
+    }
+
+    /// Takes something for a complaint that was printed to stdout, where an engine says why nothing was
+    /// started.
+    pub(super) fn complain(&mut self, text: &[u8]) {
+        self.complaints.extend(text);
+        let over = self.complaints.len().saturating_sub(KEPT);
+        self.complaints.drain(..over);
     }
 
     /// The last line that it complained with, without the program's name, else its exit code.

@@ -51,13 +51,17 @@ impl NestedStream {
     /// The session, when the helper ended instead.
     pub(super) async fn open(mut session: Session) -> Result<Self, Session> {
         let mut came = Vec::new();
-        while came.len() < HELLO.len() {
+        while came.len() < HELLO.len() && HELLO.starts_with(&came) {
             match session.output.next().await {
                 Some(bytes) => came.extend_from_slice(&bytes),
                 None => return Err(session),
             }
         }
         if !came.starts_with(&HELLO) {
+            session.output.complain(&came);
+            while let Some(bytes) = session.output.next().await {
+                session.output.complain(&bytes);
+            }
             return Err(session);
         }
         let Session { input, output, .. } = session;

@@ -247,8 +247,23 @@ fn a_dev_container_is_deleted_with_its_agent_and_a_new_container_gets_another() 
 }
 
 #[test]
-fn a_container_in_which_the_agent_cannot_run_says_why() {
-    // Nothing there could load the program, unless it needs nothing.
+fn a_container_that_cannot_load_the_agent_says_so() {
+    let dev = Dev::of(real().busybox(), &[]);
+    let daemon = outside(&dev);
+    let listed = until(&daemon, &dev, |it| it["error"].is_string() || has_agent(it));
+    assert_eq!(listed["status"], "running");
+    // The program of a release needs no loader.
+    let mut head = vec![0; 4096];
+    let mut program = std::fs::File::open(env!("CARGO_BIN_EXE_agentd")).unwrap();
+    program.read_exact(&mut head).unwrap();
+    let is_static = !head.windows(4).any(|four| four == b"/ld-");
+    let error = listed["error"].as_str().unwrap_or_default();
+    assert_eq!(error.contains("no such file or directory"), !is_static, "{listed}");
+    assert_eq!(has_agent(&listed), is_static, "{listed}");
+}
+
+#[test]
+fn a_container_that_takes_no_file_says_why() {
     let dev = Dev::of(real().busybox(), &["--read-only"]);
     let daemon = outside(&dev);
     let listed = until(&daemon, &dev, |listed| listed["error"].is_string());
