@@ -2,6 +2,7 @@
 
 mod engine;
 mod exec;
+mod inside;
 mod labels;
 mod lists;
 mod needs_devcontainer;
