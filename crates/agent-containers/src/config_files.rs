@@ -7,7 +7,8 @@
 #[cfg(target_os = "linux")]
 mod watches;
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests;
 
 #[cfg(not(target_os = "linux"))]

@@ -18,8 +18,6 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::EngineSource;
-
 /// The longest that a test waits for anything.
 const WAIT: Duration = Duration::from_secs(30);
 
@@ -111,9 +109,9 @@ impl FakeEngine {
         let _ = std::fs::remove_file(&self.path);
     }
 
-    pub(crate) fn source(&self) -> EngineSource {
-        let engine = Some(format!("unix://{}", self.path.display()));
-        EngineSource { engine, ..EngineSource::default() }
+    /// The address to be configured.
+    pub(crate) fn address(&self) -> String {
+        format!("unix://{}", self.path.display())
     }
 
     /// Lets there be a container that runs; answers its id.

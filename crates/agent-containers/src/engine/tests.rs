@@ -7,6 +7,13 @@ use super::{
     *,
 };
 
+impl FakeEngine {
+    /// Where it is, and nothing else.
+    pub(crate) fn source(&self) -> EngineSource {
+        EngineSource { engine: Some(self.address()), ..EngineSource::default() }
+    }
+}
+
 fn names(listing: &Listing) -> Vec<&str> {
     listing.containers.iter().map(|container| container.name.as_str()).collect()
 }
