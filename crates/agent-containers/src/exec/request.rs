@@ -102,9 +102,9 @@ impl Classify for ExecError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Disabled => ErrorCode::PermissionDenied,
-            Self::NoContainer { .. } => ErrorCode::NotFound,
+            Self::NoContainer { .. } | Self::NoUser { .. } => ErrorCode::NotFound,
             Self::NotRunning { .. } => ErrorCode::Conflict,
-            Self::NoUser { .. } | Self::CommandLine(_) => ErrorCode::InvalidArgument,
+            Self::CommandLine(_) => ErrorCode::InvalidArgument,
             Self::Engine { .. } => ErrorCode::Internal,
         }
     }

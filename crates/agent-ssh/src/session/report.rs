@@ -1,6 +1,7 @@
 //! What a client is told about the end of its session, and the words for it.
 
-use agent_api::{Classify, ErrorCode};
+use std::error::Error;
+
 use agent_exec::{CommandLineError, Exit, ExitStatus, Signal, SpawnError};
 use agent_ssh_protocol::{ChannelOutput, wire::Put};
 use bytes::Bytes;
@@ -85,7 +86,10 @@ impl Failure {
             | Self::X11(_) => None,
             Self::Agent(_) => Some(SessionError::Listener),
             Self::CommandLine(_) => Some(SessionError::CreateCommand),
-            Self::Container(error) if error.code() == ErrorCode::InvalidArgument => {
+            // The client's text was at fault, and the container was not asked.
+            Self::Container(error)
+                if error.source().is_some_and(<dyn Error>::is::<CommandLineError>) =>
+            {
                 Some(SessionError::CreateCommand)
             }
             Self::Container(_) => Some(SessionError::ContainerEnvInfo),
