@@ -14,9 +14,11 @@ mod stream;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use agent_api::DevContainerAgent;
+use agent_api::{DevContainerAgent, Timestamp};
 use bollard::{
-    models::ContainerInspectResponse, query_parameters::UploadToContainerOptionsBuilder,
+    container::PathStatResponse,
+    models::ContainerInspectResponse,
+    query_parameters::{ContainerArchiveInfoOptionsBuilder, UploadToContainerOptionsBuilder},
 };
 use parking_lot::Mutex;
 use tokio::time::timeout;
@@ -25,7 +27,10 @@ use uuid::Uuid;
 pub(crate) use error::NestedError;
 pub use stream::NestedStream;
 
-use self::session::{Input, Place, Printed, Session};
+use self::{
+    archive::Executable,
+    session::{Input, Place, Printed, Session},
+};
 use crate::{Workspace, engine::Engine, exec};
 
 /// Where commands of the agent inside start when the configuration does not say.
@@ -157,19 +162,33 @@ fn own_architecture() -> &'static str {
     }
 }
 
+/// Copies the executable into a container, unless the very same is there already, as after an attempt
+/// that failed later.
 async fn upload(engine: &Engine, injection: &Injection) -> Result<(), NestedError> {
-    let archive = archive::open(injection.executable.as_deref()).await;
-    let archive = archive.map_err(|(path, source)| NestedError::Executable { path, source })?;
-    let step = NestedError::engine("copy the agent into it");
-    let docker = engine.docker().await;
-    let docker = match docker {
-        Ok(docker) => docker,
-        Err(error) => return Err(step(error)),
-    };
+    let step = || NestedError::engine("copy the agent into it");
+    let executable = Executable::open(injection.executable.as_deref()).await;
+    let executable =
+        executable.map_err(|(path, source)| NestedError::Executable { path, source })?;
+    let docker = engine.docker().await.map_err(step())?;
+    let id = &injection.container_id;
+    let options = ContainerArchiveInfoOptionsBuilder::default().path(archive::EXECUTABLE).build();
+    let there = docker.get_container_archive_info(id, Some(options)).await;
+    if there.is_ok_and(|there| is_same(&there, &executable)) {
+        return Ok(());
+    }
     let options = UploadToContainerOptionsBuilder::default().path("/").build();
-    let body = bollard::body_try_stream(archive);
-    let sent = docker.upload_to_container(&injection.container_id, Some(options), body).await;
-    sent.map_err(|error| step(engine.error(error)))
+    let body = bollard::body_try_stream(executable.archive());
+    let sent = docker.upload_to_container(id, Some(options), body).await;
+    sent.map_err(|error| step()(engine.error(error)))
+}
+
+/// Whether a file in a container is this executable: another build has another size or time.
+fn is_same(there: &PathStatResponse, executable: &Executable) -> bool {
+    let modified = there.modification_time.as_deref().and_then(|time| time.parse().ok());
+    let seconds = modified.map(|time: Timestamp| time.as_unix_ms().div_euclid(1000));
+    there.file_mode == archive::MODE
+        && u64::try_from(there.size) == Ok(executable.size)
+        && seconds.and_then(|seconds| u64::try_from(seconds).ok()) == Some(executable.modified)
 }
 
 /// What the agent inside is told by its environment.

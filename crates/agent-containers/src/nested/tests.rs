@@ -113,6 +113,24 @@ async fn a_container_that_stands_still_or_is_gone_gets_nothing() {
     assert!(matches!(error, NestedError::Engine { .. }), "{error:?}");
 }
 
+#[tokio::test]
+async fn only_the_very_same_executable_is_not_copied_again() {
+    let executable = Executable::open(None).await.unwrap();
+    let time = |seconds: u64| Timestamp::from_unix_ms(i64::try_from(seconds).unwrap() * 1000);
+    let there = |mode: u32, size: u64, modified: u64| {
+        let time = time(modified).to_string();
+        let json = json!({"name": "agentd", "size": size, "mode": mode, "mtime": time,
+            "linkTarget": ""});
+        is_same(&serde_json::from_value(json).unwrap(), &executable)
+    };
+    let (size, modified) = (executable.size, executable.modified);
+    assert!(there(0o755, size, modified));
+    assert!(!there(0o755, size - 1, modified), "one that was cut");
+    assert!(!there(0o755, size, modified + 1), "one of another build");
+    assert!(!there(0o777, size, modified), "one that others may change");
+    assert!(!there(0o755 | 1 << 27, size, modified), "a link");
+}
+
 #[test]
 fn the_agent_inside_is_told_who_it_is_and_opens_no_port() {
     let agent = DevContainerAgent {
