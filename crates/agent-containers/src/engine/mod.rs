@@ -19,6 +19,8 @@ mod upgrade;
 #[cfg(test)]
 pub(crate) mod fake;
 #[cfg(test)]
+mod needs_docker;
+#[cfg(test)]
 mod tests;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
