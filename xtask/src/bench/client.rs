@@ -199,6 +199,10 @@ pub(super) struct Messages {
     end: usize,
 }
 
+/// Kinds of frames (RFC 6455, section 5.2).
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
 /// One message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Message<'a> {
@@ -226,7 +230,15 @@ impl Messages {
         Ok(self.stream.write_all(&frame)?)
     }
 
-    /// Receives the next message, at most as large as the buffer.
+    /// Answers a ping, without which the server takes this for a dead client.
+    fn pong(&mut self, from: usize, length: usize) -> Result<()> {
+        let short = u8::try_from(length).ok().filter(|length| *length < 126);
+        let mut frame = vec![0x80 | PONG, 0x80 | short.context("a short ping")?, 0, 0, 0, 0];
+        frame.extend_from_slice(&self.buffer[from..from + length]);
+        Ok(self.stream.write_all(&frame)?)
+    }
+
+    /// Receives the next message, at most as large as the buffer; pings are answered.
     ///
     /// # Errors
     ///
@@ -238,6 +250,9 @@ impl Messages {
                 if self.end - self.start >= head + length {
                     let from = self.start + head;
                     self.start = from + length;
+                    if kind == PING {
+                        self.pong(from, length)?;
+                    }
                     let bytes = &self.buffer[from..from + length];
                     return Ok(match kind {
                         1 => Message::Text(bytes),

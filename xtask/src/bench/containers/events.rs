@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_millis(500);
 
 /// Something heard, and when.
-type Heard = Receiver<(Instant, String)>;
+pub(super) type Heard = Receiver<(Instant, String)>;
 
 pub(super) fn heard(site: &Site) -> Result<Figure> {
     let create = ["create", "--network", "none", "--name", "bench-heard", site.engine.busybox()];
@@ -63,7 +63,8 @@ pub(super) fn heard(site: &Site) -> Result<Figure> {
     })
 }
 
-fn watch(site: &Site) -> Result<Heard> {
+/// Connects a watcher that lives until its receiver is dropped and another message comes.
+pub(super) fn watch(site: &Site) -> Result<Heard> {
     let mut messages = Client::connect(&site.agent.unix)?.upgrade("/api/v0/containers/watch")?;
     let (tx, rx) = mpsc::channel();
     std::thread::spawn(move || {

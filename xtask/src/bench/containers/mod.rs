@@ -163,8 +163,7 @@ impl Site {
 
     /// What it costs to know of containers to which nothing happens, with a watcher.
     fn idle(&self) -> Result<Figure> {
-        let mut watch = Client::connect(&self.agent.unix)?.upgrade("/api/v0/containers/watch")?;
-        watch.next()?;
+        let _watcher = events::watch(self)?;
         let count = |list: &Value| list["containers"].as_array().map_or(0, Vec::len);
         let mut client = Client::connect(&self.agent.unix)?;
         let end = Instant::now() + Duration::from_secs(10);
