@@ -46,18 +46,19 @@ impl Helper {
     }
 }
 
-/// Makes the folder of an agent that runs inside, and waits a moment for one that an agent outside has
-/// left there and that is about to end. Does nothing for any other agent.
+/// Makes the folder of an agent that runs inside, and gets rid of one that nobody has any more. Does
+/// nothing for any other agent.
 ///
 /// # Errors
 ///
-/// [`StartError::StateDir`] when the folder may be somebody else's.
+/// [`StartError::StateDir`] when the folder may be somebody else's, or the other one does not end.
 pub fn prepare(config: &Config) -> Result<(), StartError> {
     if !config.containers.is_nested {
         return Ok(());
     }
     let path = &config.state_dir;
-    inside::prepare(path).map_err(|source| StartError::StateDir { path: path.clone(), source })
+    let prepared = inside::prepare(path, config.agent_id);
+    prepared.map_err(|source| StartError::StateDir { path: path.clone(), source })
 }
 
 #[cfg(test)]

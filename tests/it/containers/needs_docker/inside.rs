@@ -19,15 +19,20 @@ use uuid::Uuid;
 use super::super::{everything, refusal, until_list, within};
 
 /// A dev container, removed when it is dropped, and an agent that puts another one into it.
-struct World {
-    engine: &'static Engine,
+struct World<'e> {
+    engine: &'e Engine,
     name: String,
     daemon: Daemon,
 }
 
-impl World {
+impl World<'static> {
     async fn start(name: &str) -> Self {
-        let engine = Engine::shared();
+        Self::start_on(Engine::shared(), name).await
+    }
+}
+
+impl<'e> World<'e> {
+    async fn start_on(engine: &'e Engine, name: &str) -> Self {
         let name = format!("inside-{name}");
         let label = format!("devcontainer.local_folder=/x/{name}");
         let metadata =
@@ -66,7 +71,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for World<'_> {
     fn drop(&mut self) {
         let _ = self.engine.docker().args(["rm", "-fv", &self.name]).output();
     }
@@ -162,6 +167,32 @@ async fn a_container_that_stops_takes_its_agent_along_and_gets_it_back() {
     world.engine.run(&["start", &world.name]);
     assert_eq!(world.dev().await.agent, dev.agent, "it is the same container");
     // The client inside is still of use.
+    within(inner.get_greeting()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_dies_and_comes_back_leaves_nobody_without_an_agent() {
+    let engine = Engine::start().unwrap();
+    let world = World::start_on(&engine, "engine").await;
+    let dev = world.dev().await;
+    let client = world.daemon.client();
+    let inner = within(client.connect_dev_container(dev.id)).await.unwrap();
+    let process = || {
+        let table = engine.run(&["top", &world.name, "-eo", "pid,args"]);
+        let line = table.lines().find(|line| line.contains("/.agentd/agentd --nested ")).unwrap();
+        line.split_whitespace().next().unwrap().to_owned()
+    };
+    let first = process();
+    let mut watch = client.watch_containers(everything()).await.unwrap();
+    engine.kill_engine().unwrap();
+    let has_none = |list: &agent_sdk::api::ListContainersResponse| {
+        list.devcontainers.first().is_some_and(|dev| dev.agent.is_none())
+    };
+    until_list(&mut watch, "no agent", has_none).await;
+    engine.restart_engine().unwrap();
+    let again = world.dev().await;
+    assert_eq!(again.agent, dev.agent, "it is the same container");
+    assert_ne!(process(), first, "it is another agent");
     within(inner.get_greeting()).await.unwrap();
 }
 

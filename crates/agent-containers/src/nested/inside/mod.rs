@@ -10,10 +10,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use connect::Carry;
+use agent_api::AgentInfo;
+use uuid::Uuid;
 
+pub use connect::Carry;
 use folder::Folder;
 
+/// Where a running agent says in the folder who it is, and the most that is read of that.
+const INFO: &str = "run/agentd.json";
+const MAX_INFO_BYTES: u64 = 64 * 1024;
 /// Name of the socket in the folder.
 const SOCKET: &str = "agentd.sock";
 
@@ -27,14 +32,31 @@ pub(super) fn socket(uid: u32) -> PathBuf {
     folder(uid).join(SOCKET)
 }
 
-/// Prepares the state directory of an agent inside: makes it, and waits up to 5 s for an agent that
-/// has it and is about to end.
+/// Prepares the state directory of an agent inside: makes it, and gets rid of an agent that nobody has
+/// any more.
+///
+/// One with the same id was put there by the same agent outside, which has lost it, and is ended.
+/// Any other is waited for, up to 5 s, in case it is about to end.
 ///
 /// # Errors
 ///
-/// The directory cannot be made, is a link, belongs to somebody else or is open to others.
-pub fn prepare(state_dir: &Path) -> io::Result<()> {
-    lock::wait(&Folder::make(state_dir)?)
+/// The directory cannot be made, is a link, belongs to somebody else or is open to others; the agent
+/// that is to end does not.
+pub fn prepare(state_dir: &Path, id: Option<Uuid>) -> io::Result<()> {
+    let folder = Folder::make(state_dir)?;
+    match id.is_some() && running(&folder)? == id {
+        true => lock::end(&folder),
+        false => lock::wait(&folder),
+    }
+}
+
+/// The id of the agent that has the folder, or had it last.
+fn running(folder: &Folder) -> io::Result<Option<Uuid>> {
+    let Some(file) = folder.file(INFO)? else { return Ok(None) };
+    let mut text = Vec::new();
+    file.take(MAX_INFO_BYTES).read_to_end(&mut text)?;
+    let info: Option<AgentInfo> = serde_json::from_slice(&text).ok();
+    Ok(info.and_then(|info| info.agent_id.parse().ok()))
 }
 
 /// Ends the agent in the folder of this user, and returns when it is gone; there need not be one.

@@ -69,6 +69,18 @@ fn with_folder_of(first: &Daemon) -> Setup {
 }
 
 #[test]
+fn one_that_the_same_agent_outside_has_lost_is_replaced() {
+    let (one, other) =
+        ("11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222");
+    let mut first = inside().variable("AGENTD_AGENT_ID", one).start();
+    let ended = with_folder_of(&first).variable("AGENTD_AGENT_ID", other).run();
+    assert!(ended.code == Some(1) && ended.stderr.contains("another agentd"), "{ended:?}");
+    let second = with_folder_of(&first).variable("AGENTD_AGENT_ID", one).start();
+    assert_eq!(first.wait().code(), Some(0), "it was asked to end");
+    says_that_it_is_inside(&second);
+}
+
+#[test]
 fn one_that_is_about_to_end_is_waited_for_and_another_one_is_left_alone() {
     let mut first = inside().start();
     let setup = with_folder_of(&first);
