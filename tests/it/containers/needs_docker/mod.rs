@@ -6,6 +6,7 @@ mod inside;
 mod labels;
 mod lists;
 mod needs_devcontainer;
+mod prompt;
 mod terminals;
 
 use std::path::Path;
