@@ -48,7 +48,7 @@ pub(super) fn of_inspect(inspect: &Value, summary: &Value) -> Seen {
         running,
         ports,
         status: if state.is_object() { status(running, state) } else { base.status },
-        state: text(&state["Status"]).unwrap_or(base.state),
+        state: state["Status"].as_str().map_or(base.state, word),
         volumes: match inspect["Mounts"].is_array() {
             true => volumes(&inspect["Mounts"]),
             false => base.volumes,
@@ -60,7 +60,7 @@ pub(super) fn of_inspect(inspect: &Value, summary: &Value) -> Seen {
 
 /// Reads what the list says of a container, for one that inspect says nothing of.
 pub(super) fn of_summary(summary: &Value) -> Seen {
-    let state = text(&summary["State"]).unwrap_or_default().to_ascii_lowercase();
+    let state = summary["State"].as_str().map(word).unwrap_or_default();
     let running = matches!(state.as_str(), "running" | "paused" | "restarting");
     let container = Container {
         created_at: time(&summary["Created"]).unwrap_or_default(),
@@ -97,6 +97,15 @@ pub(super) fn essence(summary: &Value) -> Value {
 
 fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
+}
+
+/// The engine's word for a state; podman has words of its own for what others call otherwise.
+fn word(state: &str) -> String {
+    match state.to_ascii_lowercase().as_str() {
+        "configured" | "initialized" => "created".to_owned(),
+        "stopped" => "exited".to_owned(),
+        state => state.to_owned(),
+    }
 }
 
 fn without_slash(name: &str) -> String {

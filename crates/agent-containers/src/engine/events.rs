@@ -82,14 +82,16 @@ enum Meaning {
 
 /// Events that happen often, as with each check of a container's health, and change nothing that a
 /// listing says; what is not known may change it.
-const UNCHANGING: [&str; 13] = [
+const UNCHANGING: [&str; 15] = [
     "archive-path",
     "attach",
     "copy",
     "detach",
+    "exec",
     "exec_create",
     "exec_detach",
     "exec_die",
+    "exec_died",
     "exec_start",
     "export",
     "extract-to-dir",

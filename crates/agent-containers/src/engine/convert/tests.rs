@@ -102,6 +102,20 @@ fn the_status_tells_how_it_ended() {
 }
 
 #[test]
+fn the_words_of_podman_are_those_of_docker() {
+    let cases =
+        [("configured", "created"), ("stopped", "exited"), ("dead", "dead"), ("new", "new")];
+    for (said, expected) in cases {
+        let mut inspect = inspect();
+        inspect["State"]["Status"] = said.into();
+        assert_eq!(of_inspect(&inspect, &summary()).container.state, expected);
+        let mut summary = summary();
+        summary["State"] = said.into();
+        assert_eq!(of_summary(&summary).container.state, expected);
+    }
+}
+
+#[test]
 fn a_warning_names_the_container() {
     let mut inspect = inspect();
     inspect["NetworkSettings"]["Ports"] =
