@@ -119,7 +119,7 @@ impl FakeEngine {
         let id = id(number);
         let container = json!({
             "Id": id,
-            "Created": format!("2030-01-01T00:00:{:02}.000000001Z", number % 60),
+            "Created": format!("2020-01-01T00:00:{:02}.000000001Z", number % 60),
             "Name": format!("/c{number}"),
             "State": {"Status": "running", "Running": true, "ExitCode": 0, "Error": ""},
             "Config": {"Image": "image:1", "Labels": {"n": number.to_string()}},
@@ -245,7 +245,7 @@ fn summary(container: &Value) -> Value {
         "Id": container["Id"],
         "Names": [container["Name"]],
         "Image": container["Config"]["Image"],
-        "Created": 1_893_456_000,
+        "Created": 1_577_836_800,
         "Labels": container["Config"]["Labels"],
         "State": state["Status"],
         "Status": if state["Running"] == true { json!("Up 1 second") } else {

@@ -33,7 +33,7 @@ async fn containers_are_listed_newest_first() {
     let listing = engine.list().await.unwrap();
     assert_eq!(names(&listing), ["c7", "c5", "c65", "c3"]);
     let newest = &listing.containers[0];
-    assert_eq!(newest.created_at.to_string(), "2030-01-01T00:00:07.000Z");
+    assert_eq!(newest.created_at.to_string(), "2020-01-01T00:00:07.000Z");
     assert!(listing.warnings.is_empty());
     assert_eq!(fake.requests("/containers/json"), ["GET /v1.41/containers/json?all=1"]);
 }
