@@ -134,20 +134,28 @@ impl Site {
     /// new one each time.
     fn exec(&self) -> Result<Vec<Figure>> {
         let container = name(0);
-        let variable = format!("SetEnv=WORKSPACE_CONTAINER={container}");
         let socket = self.projects.join("control");
         let control = format!("ControlPath={}", socket.display());
-        let kept = ["-o", &control, "-o", &variable];
-        let mut master = self.ssh.ssh(&["-o", &control, "-M", "-N"]);
+        // A kept connection takes the variables that its own first client was told to send.
+        let send = ["-o", "SendEnv=WORKSPACE_CONTAINER"];
+        let ssh = |options: &[&str], command: &str| {
+            let mut ssh = self.ssh.ssh(&[&send, options].concat());
+            ssh.env("WORKSPACE_CONTAINER", &container).arg(command);
+            ssh
+        };
+        let kept = ["-o", &control];
+        let mut master = self.ssh.ssh(&[&send[..], &kept, &["-M", "-N"]].concat());
         let master = shell::spawn(&mut master)?;
         ensure!(shell::wait_until(Duration::from_secs(10), || socket.exists()), "ssh connects");
+        let hostname = self.engine.run(&["exec", &container, "hostname"]);
+        for options in [&kept[..], &[]] {
+            let entered = shell::output(&mut ssh(options, "hostname"))?;
+            ensure!(entered.trim_end() == hostname, "ssh is in {entered}, not in the container");
+        }
         let docker = || shell::run(self.engine.docker().args(["exec", &container, "true"]));
-        let (ours, theirs) =
-            in_turns(EXECS, || shell::run(self.ssh.ssh(&kept).arg("true")), docker)?;
+        let (ours, theirs) = in_turns(EXECS, || shell::run(&mut ssh(&kept, "true")), docker)?;
         drop(master);
-        let anew = ["-o", &variable];
-        let (our_new, their_new) =
-            in_turns(EXECS, || shell::run(self.ssh.ssh(&anew).arg("true")), docker)?;
+        let (our_new, their_new) = in_turns(EXECS, || shell::run(&mut ssh(&[], "true")), docker)?;
         let figure = |name: &str, ours: &Times, theirs: &Times, target| Figure {
             name: name.into(),
             ours: Quantity { value: ms(ours.median()), unit: "ms" },
