@@ -1,5 +1,6 @@
 //! Dev containers brought up by the real command.
 
+mod customized;
 mod failures;
 mod life;
 mod nested;
