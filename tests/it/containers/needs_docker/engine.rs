@@ -1,12 +1,15 @@
 //! The engine changes, dies and comes back while it is followed.
 
-use std::time::{Duration, Instant};
+use std::{
+    ffi::OsStr,
+    time::{Duration, Instant},
+};
 
 use agent_api::{DevContainerStatus, ErrorCode, close_codes};
 use agent_sdk::{AgentConn, Error};
 use agent_server::Stopped;
 use agent_test::Engine;
-use agent_tests::Transport;
+use agent_tests::{Daemon, Transport};
 use futures_util::StreamExt;
 
 use super::{
@@ -112,4 +115,19 @@ async fn an_engine_that_is_killed_is_an_error_until_it_is_back() {
         other => panic!("{other:?}"),
     };
     assert_eq!(code, Some(close_codes::GOING_AWAY));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_environment_names_the_engine_and_a_flag_turns_containers_off() {
+    let engine = Engine::shared();
+    sleeper(engine, "environment", &["--label", "test=environment"]);
+    let host = engine.host();
+    let host = [("DOCKER_HOST", OsStr::new(&host))];
+    let on = Daemon::start_with(&[], &host).await;
+    let listed = within(on.client().list_containers(labeled("test=environment"))).await.unwrap();
+    assert_eq!(listed.containers[0].name, "environment");
+    let off = Daemon::start_with(&["--no-containers"], &host).await;
+    let refused = refusal(within(off.client().list_containers(everything())).await);
+    let expected = (ErrorCode::PermissionDenied, "containers are not enabled".to_owned());
+    assert_eq!(refused, expected);
 }

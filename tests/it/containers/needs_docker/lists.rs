@@ -14,7 +14,7 @@ use agent_tests::Transport;
 use serde_json::Value;
 
 use super::{
-    super::{everything, labeled, list, refusal, within},
+    super::{everything, labeled, list, refusal, until_list, within},
     agent_on, sleeper,
 };
 
@@ -230,4 +230,24 @@ async fn two_hundred_containers_are_listed_in_order() {
             .devcontainers,
         []
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_too_large_for_a_frame_is_watched_without_labels() {
+    let engine = Engine::start().unwrap();
+    let label = format!("large={}", "x".repeat(120_000));
+    // Together more than 4 MiB.
+    for number in 0..36 {
+        let name = format!("large-{number}");
+        engine.run(&["create", "--name", &name, "--label", &label, engine.busybox(), "true"]);
+    }
+    let agent = agent_on(&engine).await;
+    let client = agent.client(Transport::Unix);
+    let mut watch = within(client.watch_containers(everything())).await.unwrap();
+    let all = until_list(&mut watch, "all of them", |list| list.containers.len() == 36).await;
+    assert!(all.containers.iter().all(|one| one.labels.is_empty()));
+    assert!(!all.warnings.is_empty());
+    let whole = list(&client).await;
+    assert!(whole.containers.iter().all(|one| one.labels["large"].len() == 120_000));
+    assert_eq!(whole.warnings, Vec::<String>::new());
 }

@@ -47,7 +47,7 @@ async fn a_name_and_applications_come_from_the_configuration_with_the_options_of
     })
     .await;
     assert_eq!(up.name, "chosen");
-    let [app] = &up.apps.as_deref().unwrap()[..] else { panic!("{:?}", up.apps) };
+    let [app] = up.apps.as_deref().unwrap() else { panic!("{:?}", up.apps) };
     assert_eq!(app.slug, "web");
     assert_eq!(app.url.as_deref(), Some("http://localhost:9090/chosen"));
     let display = up.display_apps.unwrap();

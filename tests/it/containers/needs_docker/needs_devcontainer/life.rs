@@ -90,6 +90,16 @@ async fn a_project_is_found_brought_up_changed_rebuilt_entered_and_deleted() {
     };
     assert_eq!(exit, SshExit::Status(42));
 
+    let metrics = within(client.get_metrics()).await.unwrap();
+    for expected in [
+        "agent_containers_listings_total{success=\"true\"} ",
+        "agent_containers_listing_seconds_count ",
+        "agent_dev_containers{status=\"running\"} ",
+        "agent_dev_container_up_seconds_count{success=\"true\"} 2\n",
+    ] {
+        assert!(metrics.contains(expected), "{expected}");
+    }
+
     let second = container_id(&again).to_owned();
     within(client.delete_dev_container(dev.id)).await.unwrap();
     let gone =
