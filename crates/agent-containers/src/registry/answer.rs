@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn an_answer_of_just_the_size_is_sent_as_it_is() {
         let mut answer =
-            ListContainersResponse { containers: vec![container(1, 0)], ..Default::default() };
+            ListContainersResponse { containers: vec![container(1000, 0)], ..Default::default() };
         let rest = MAX_LEN - sent(&answer);
         answer.containers[0].image = "i".repeat(rest);
         assert_eq!(within_a_message(answer.clone()), answer);

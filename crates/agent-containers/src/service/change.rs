@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use agent_api::RecreateDevContainerResponse;
+use agent_api::{Classify as _, RecreateDevContainerResponse};
 use tracing::{Instrument, info, info_span, warn};
 
 use super::{Containers, Shared};
@@ -108,7 +108,7 @@ impl Shared {
     async fn delete(
         self: Arc<Self>,
         owned: Owned,
-        agent: Option<Arc<NestedAgent>>,
+        agent: Option<NestedAgent>,
     ) -> Result<(), Error> {
         let result = self.delete_steps(&owned, agent).await;
         match &result {
@@ -118,7 +118,10 @@ impl Shared {
                 info!(dev_container.id = %owned.id, "deleted");
             }
             Err(error) => {
-                let why = text(error);
+                let why = match error.detail() {
+                    Some(detail) => format!("{error}: {detail}"),
+                    None => error.to_string(),
+                };
                 warn!(dev_container.id = %owned.id, error = why, "not deleted");
                 let now = SystemTime::now().into();
                 self.change(|registry| registry.delete_failed(&owned.folder, why, now));
@@ -127,11 +130,7 @@ impl Shared {
         result
     }
 
-    async fn delete_steps(
-        &self,
-        owned: &Owned,
-        agent: Option<Arc<NestedAgent>>,
-    ) -> Result<(), Error> {
+    async fn delete_steps(&self, owned: &Owned, agent: Option<NestedAgent>) -> Result<(), Error> {
         if let Some(agent) = agent {
             let stopped: Result<(), NestedError> = agent.stop().await;
             stopped.map_err(|error| Error::StopAgent { why: text(&error) })?;

@@ -70,7 +70,7 @@ pub(crate) struct Shared {
     /// Wakes the task that does what is due.
     due: Notify,
     /// The agents inside, by folder of the dev container. Locked before the registry, never after.
-    agents: Mutex<HashMap<String, Arc<NestedAgent>>>,
+    agents: Mutex<HashMap<String, NestedAgent>>,
     tended: Arc<Semaphore>,
     counters: Counters,
     is_running: AtomicBool,
@@ -218,14 +218,14 @@ impl Shared {
                 }
             });
         });
-        self.tasks.spawn(follow.instrument(info_span!("containers.follow")));
+        self.tasks.spawn(follow.instrument(info_span!(parent: None, "containers.follow")));
         let files = ConfigFiles::new(move |path, at| {
             if let Some(shared) = changing.upgrade() {
                 shared.change(|registry| registry.file_changed(path, at));
             }
         });
         let tend = Arc::clone(self).tend_all(files);
-        self.tasks.spawn(tend.instrument(info_span!("containers.tend")));
+        self.tasks.spawn(tend.instrument(info_span!(parent: None, "containers.tend")));
         self.due.notify_one();
     }
 

@@ -109,7 +109,7 @@ impl Shared {
             directory,
         };
         match inject(&self.engine, &*self.workspace, injection).await {
-            Ok(agent) => self.injected(folder, agent).await,
+            Ok(agent) => self.injected(folder, agent),
             Err(error) => {
                 let why = agent_api::causes(Some(&error)).unwrap_or_default();
                 warn!(container.id = container.id, error = why, "no agent in a container");
@@ -120,32 +120,33 @@ impl Shared {
     }
 
     /// An agent was started in a container, which may be unwanted by now.
-    async fn injected(self: &Arc<Self>, folder: &str, agent: NestedAgent) {
-        let agent = Arc::new(agent);
+    fn injected(self: &Arc<Self>, folder: &str, agent: NestedAgent) {
         let (id, told) = (agent.container_id().to_owned(), agent.agent().clone());
         let is_wanted = {
             let mut agents = self.agents.lock();
             let is_wanted = !self.stop.is_cancelled()
                 && self.change(|registry| registry.set_agent(folder, &id, told));
             if is_wanted {
-                agents.insert(folder.to_owned(), Arc::clone(&agent));
+                agents.insert(folder.to_owned(), agent.clone());
             }
             is_wanted
         };
         if !is_wanted {
-            return stop(agent).await;
+            // Not here, where a stop of the service ends the work.
+            self.tasks.spawn(stop(agent));
+            return;
         }
         info!(container.id = id, "an agent runs in a container");
         self.tasks.spawn(Arc::clone(self).watch_agent(folder.to_owned(), agent));
     }
 
-    async fn watch_agent(self: Arc<Self>, folder: String, agent: Arc<NestedAgent>) {
+    async fn watch_agent(self: Arc<Self>, folder: String, agent: NestedAgent) {
         if self.stop.run_until_cancelled(agent.ended()).await.is_none() {
             return;
         }
         let mut agents = self.agents.lock();
         let id = agent.container_id();
-        if agents.get(&folder).is_some_and(|known| Arc::ptr_eq(known, &agent)) {
+        if agents.get(&folder).is_some_and(|known| known.is_same(&agent)) {
             agents.remove(&folder);
             self.change(|registry| registry.agent_ended(&folder, id));
             info!(container.id = id, "an agent in a container ended");
@@ -170,7 +171,7 @@ impl Shared {
     }
 }
 
-async fn stop(agent: Arc<NestedAgent>) {
+async fn stop(agent: NestedAgent) {
     if let Err(error) = agent.stop().await {
         log_agent(&agent, &error);
     }
