@@ -27,6 +27,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 use uuid::Uuid;
 
 use disk::{Disk, Geometry};
+#[cfg(feature = "http")]
 pub(crate) use entry::fit;
 pub(crate) use reader::LogReader;
 pub(crate) use writer::LogWriter;

@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn labels_say_whether_a_container_counts() {
         let include = [("team".to_owned(), "a".to_owned())];
-        let cases: [(&[(&str, &str)], Option<&str>, Option<&str>); 9] = [
+        type Labels = &'static [(&'static str, &'static str)];
+        let cases: [(Labels, Option<&str>, Option<&str>); 9] = [
             (&[], None, None),
             (&[(FOLDER, "")], None, None),
             (&[(FOLDER, "/x")], Some("/x"), None),

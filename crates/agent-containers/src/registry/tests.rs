@@ -368,7 +368,7 @@ fn configurations_are_read_once_for_each_container_and_change() {
     let mut registry = Registry::new(&config());
     let stopped = with_file(&container("a", "/x", false, 1), "/x/d.json");
     let running = with_file(&container("a", "/x", true, 1), "/x/d.json");
-    let mut check = |registry: &mut Registry, file: bool, merged: bool| {
+    let check = |registry: &mut Registry, file: bool, merged: bool| {
         let due = registry.take_due();
         let found = due.first().map_or((false, false), |tend| {
             registry.tended(&tend.folder);
@@ -394,7 +394,7 @@ fn configurations_are_read_once_for_each_container_and_change() {
 fn an_agent_is_due_at_each_listing_until_there_is_one() {
     let mut registry = Registry::new(&Config { inject_agent: true, ..config() });
     let listing = [container("a", "/x", true, 1)];
-    let mut due = |registry: &mut Registry, listing: &[Arc<Container>]| {
+    let due = |registry: &mut Registry, listing: &[Arc<Container>]| {
         list(registry, listing);
         let due = registry.take_due();
         registry.tended("/x");

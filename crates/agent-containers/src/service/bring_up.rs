@@ -91,7 +91,7 @@ impl Shared {
                 return None;
             }
             let scan = projects::scan(&directory, &home, &stop);
-            let files = scan.projects.iter().map(|project| read_file(project)).collect();
+            let files = scan.projects.iter().map(read_file).collect();
             Some((scan, files))
         };
         let found: Option<(_, Vec<FileCustomizations>)> =
