@@ -10,6 +10,10 @@ use std::{
 };
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::{
+    event::{PollFd, PollFlags},
+    io::Errno,
+};
 
 use super::{
     super::frames::{self, HEAD, HELLO, MAX_FRAME, Place},
@@ -38,7 +42,7 @@ enum End {
     Sent,
     /// What the agent says has ended, and the caller knows.
     Said,
-    /// The caller is gone.
+    /// The caller is gone, or the agent is.
     Abandoned,
     Failed(io::Error),
 }
@@ -64,7 +68,16 @@ pub(super) fn connect(
         let end = up(input, to, carry, &told);
         report(&told, end);
     });
-    std::thread::spawn(move || report(&tx, down(from, output, carry)));
+    std::thread::spawn(move || {
+        let end = down(&from, output, carry);
+        let has_said = end.is_ok();
+        report(&tx, end);
+        if has_said {
+            // An agent that is gone takes nothing any more, and its caller may never say that it is:
+            // an engine that dies leaves the input of what it started open.
+            report(&tx, until_gone(&from).map(|()| End::Abandoned));
+        }
+    });
     let (mut sent, mut said) = (false, false);
     for end in ends {
         match end {
@@ -186,8 +199,20 @@ fn write_content(
     Ok(())
 }
 
+/// Waits until the agent has closed both directions.
+fn until_gone(from: &UnixStream) -> io::Result<()> {
+    loop {
+        // Without a wish only the end of both, and errors, are told (poll(2)).
+        match rustix::event::poll(&mut [PollFd::new(from, PollFlags::empty())], None) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Carries what the agent says.
-fn down(mut from: UnixStream, mut output: impl Write, carry: Carry) -> io::Result<End> {
+fn down(mut from: &UnixStream, mut output: impl Write, carry: Carry) -> io::Result<End> {
     let mut buffer = vec![0; HEAD + MAX_FRAME];
     loop {
         let length = match from.read(&mut buffer[HEAD..]) {
@@ -298,6 +323,15 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_that_is_gone_ends_the_helper_whose_caller_says_nothing() {
+        let (_dir, folder, agent) = playing(true, |mut agent| agent.write_all(b"last").unwrap());
+        let (_to, mut from, helper) = helper(folder, Carry::Frames);
+        assert_eq!(read_all(&mut from), b"agd1\0\0\0\x04last\0\0\0\0");
+        helper.join().unwrap().unwrap();
+        agent.join().unwrap();
+    }
+
+    #[test]
     fn a_caller_that_is_gone_ends_the_connection_at_once() {
         for sent in [&b""[..], b"\0\0\0\x02a", b"\0\0\0\x01a\0\0\0\0"] {
             let (_dir, folder, agent) = playing(true, |mut agent| {
@@ -324,11 +358,10 @@ mod tests {
         let mut said = [0; 4 + 4 + 2 + 4];
         from.read_exact(&mut said).unwrap();
         assert_eq!(&said[..], b"agd1\0\0\0\x02no\0\0\0\0");
+        // It may have closed everything by now, which ends the helper.
         let content = vec![7; 1024];
-        for _ in 0..100 {
-            to.write_all(&[&frames::head(content.len())[..], &content].concat()).unwrap();
-        }
-        to.write_all(&frames::head(0)).unwrap();
+        let mut frames = (0..100).map(|_| [&frames::head(content.len())[..], &content].concat());
+        let _ = frames.try_for_each(|frame| to.write_all(&frame));
         helper.join().unwrap().unwrap();
         agent.join().unwrap();
     }
