@@ -113,13 +113,11 @@ impl Classify for Error {
     }
 
     fn fields(&self) -> Vec<FieldError> {
-        match self {
-            Self::Label { label } => {
-                let detail = format!("`{label}` is not KEY or KEY=VALUE with a key");
-                vec![FieldError::new("label", detail)]
-            }
-            _ => Vec::new(),
+        if let Self::Label { label } = self {
+            let detail = format!("`{label}` is not KEY or KEY=VALUE with a key");
+            return vec![FieldError::new("label", detail)];
         }
+        Vec::new()
     }
 
     fn detail(&self) -> Option<String> {

@@ -245,14 +245,15 @@ impl Registry {
         Some(owned)
     }
 
-    /// Bringing up ended; the listing that is known began after that, or nearly.
+    /// Bringing up ended. Answers whether its container is in the listing that is known already;
+    /// otherwise the next one tells what it is.
     pub(crate) fn end_up(
         &mut self,
         folder: &str,
         result: UpResult,
         began_at: Timestamp,
         ended_at: Timestamp,
-    ) {
+    ) -> bool {
         let chosen = choice::choose(&self.containers, &self.include_labels).remove(folder);
         let is_new = match (&chosen, &result) {
             // The command may print the beginning of the id only.
@@ -267,6 +268,7 @@ impl Registry {
             }
         });
         self.name_all();
+        is_new
     }
 
     /// Begins to delete one, as [`Registry::check_change`] allows.

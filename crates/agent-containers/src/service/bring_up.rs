@@ -50,7 +50,11 @@ impl Shared {
         }
         let came_up = matches!(result, UpResult::Container { .. });
         self.follower.list_anew().await;
-        self.change(|registry| registry.end_up(&owned.folder, result, began_at, ended_at));
+        let is_listed =
+            self.change(|registry| registry.end_up(&owned.folder, result, began_at, ended_at));
+        if !is_listed {
+            self.follower.list_anew().await;
+        }
         came_up
     }
 
