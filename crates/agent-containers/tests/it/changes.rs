@@ -198,7 +198,23 @@ async fn a_deleted_dev_container_is_gone_with_its_container() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_began_goes_on_when_its_caller_leaves() {
+async fn a_deletion_that_began_ends_without_its_caller() {
+    let fixture = Fixture::new();
+    fixture.add(1, &fixture.path("project"));
+    let id = fixture.dev_of(Status::Running).await.id.to_string();
+    tokio::select! {
+        biased;
+        result = fixture.containers.delete_dev_container(&id) => panic!("{result:?}"),
+        () = std::future::ready(()) => {}
+    }
+    let mut watch = fixture.watch().await;
+    until(&mut watch, |answer| answer.devcontainers.is_empty()).await;
+    assert_eq!(fixture.engine.requests("DELETE").len(), 1);
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_deletion_keeps_others_away_while_the_engine_is_slow() {
     let fixture = Fixture::new();
     let container = fixture.add(1, &fixture.path("project"));
     let id = fixture.dev_of(Status::Running).await.id.to_string();
