@@ -127,7 +127,7 @@ mod tests {
         fn start(lock: &std::path::Path, trap: &str) -> Self {
             let script = format!(
                 "exec 2>/dev/null; trap '{trap}' TERM; echo $$ >{0}; exec 9<>{0}; flock 9; echo locked; \
-                 while :; do sleep 300 9>&- & wait $!; kill $!; done",
+                 while :; do sleep 0.05 9>&-; done",
                 lock.display()
             );
             let mut command = Command::new("/bin/sh");
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn an_owner_is_asked_to_end_and_is_gone_then() {
         let (_dir, folder, lock) = folder();
-        let mut owner = Owner::start(&lock, "kill $!; exit 7");
+        let mut owner = Owner::start(&lock, "exit 7");
         end(&folder).unwrap();
         assert_eq!(owner.0.wait().unwrap().code(), Some(7));
     }
