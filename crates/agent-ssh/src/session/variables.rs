@@ -204,7 +204,51 @@ fn addresses(peer: Peer) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
+
+    /// Names that mean something, and any bytes.
+    fn name() -> impl Strategy<Value = Vec<u8>> {
+        let known = [
+            "LD_PRELOAD",
+            "AGENTD_TOKEN",
+            "PATH",
+            "CODER_CONTAINER",
+            "WORKSPACE_CONTAINER",
+            "WORKSPACE_SESSION_TYPE",
+        ];
+        prop_oneof![
+            prop::sample::select(&known[..]).prop_map(|name| name.as_bytes().to_vec()),
+            vec(any::<u8>(), 0..4),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_sends_its_layer_is_bounded_and_has_no_name_twice(
+            requests in vec((name(), vec(any::<u8>(), 0..2000)), 0..400),
+        ) {
+            let mut variables = Variables::default();
+            for (name, value) in requests {
+                variables.insert(name, value);
+            }
+            variables.take_own();
+            let layer = variables.into_layer();
+            let names: BTreeSet<&[u8]> = layer.iter().map(|(name, _)| name.as_bytes()).collect();
+            prop_assert_eq!(names.len(), layer.len());
+            prop_assert!(layer.len() <= MAX_VARIABLES);
+            let bytes: usize = layer.iter().map(|(name, value)| name.len() + value.len()).sum();
+            prop_assert!(bytes <= MAX_BYTES);
+            for name in names {
+                prop_assert!(!name.is_empty() && !name.contains(&b'=') && !name.contains(&0));
+                prop_assert!(REFUSED_PREFIXES.iter().all(|prefix| !name.starts_with(prefix)));
+                prop_assert!(![SESSION_TYPE, CONTAINER, CONTAINER_USER].contains(&name));
+            }
+        }
+    }
 
     fn insert(variables: &mut Variables, name: &str, value: &str) -> bool {
         variables.insert(name.into(), value.into())
