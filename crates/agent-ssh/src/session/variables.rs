@@ -221,7 +221,7 @@ mod tests {
             "WORKSPACE_SESSION_TYPE",
         ];
         prop_oneof![
-            prop::sample::select(&known[..]).prop_map(|name| name.as_bytes().to_vec()),
+            prop::sample::select(known.to_vec()).prop_map(|name| name.as_bytes().to_vec()),
             vec(any::<u8>(), 0..4),
         ]
     }
