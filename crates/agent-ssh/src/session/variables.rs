@@ -227,6 +227,9 @@ mod tests {
     }
 
     proptest! {
+        // Each is up to 800 KB.
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
         #[test]
         fn whatever_a_client_sends_its_layer_is_bounded_and_has_no_name_twice(
             requests in vec((name(), vec(any::<u8>(), 0..2000)), 0..400),
