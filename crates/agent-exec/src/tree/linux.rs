@@ -194,8 +194,14 @@ impl Tree {
         work: impl FnOnce(&Shared) -> T + Send + 'static,
     ) -> T {
         let shared = Arc::clone(&self.shared);
-        let done = tokio::task::spawn_blocking(move || work(&shared)).await;
-        done.expect("work on a tree does not panic, and nobody aborts it")
+        match tokio::task::spawn_blocking(move || work(&shared)).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime stops, and whoever waits here with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 }
 
