@@ -119,7 +119,7 @@ async fn bytes_go_both_ways_unchanged() {
 
 #[tokio::test]
 async fn what_cannot_be_done_has_a_line_and_a_code() {
-    let agent = Agent::start(&["--ssh-no-remote-forward"]).await;
+    let agent = Agent::start(&["--ssh-no-remote-forward", "--no-containers"]).await;
     let output = agent.run(&["-R", "0:localhost:1"], &["true"], b"").await;
     assert_eq!(output.code, 1);
     assert_eq!(
@@ -127,7 +127,8 @@ async fn what_cannot_be_done_has_a_line_and_a_code() {
         "agentctl: ssh: the agent does not listen on port 0: request refused\n"
     );
     let output = agent.run(&["--container", "db"], &["true"], b"").await;
-    let said = "agentctl: ssh: no container `db`: this agent has no containers\n";
+    let said = "agentctl: list_containers: containers are not enabled \
+                (the setting `containers.enabled` is false)\n";
     assert_eq!((output.code, output.stderr.as_str()), (1, said));
     let taken = echo_server().await.to_string();
     let output = agent.run(&["-L", &format!("{taken}:localhost:1")], &["true"], b"").await;
