@@ -41,6 +41,9 @@ const START: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an agent gets to end before it is told again; shorter than what capabilities get to stop.
 const STOP: Duration = Duration::from_secs(8);
+/// Longest wait for the helper that ends an agent, which takes up to 7 s: it runs where somebody else
+/// may have put another program in its place, or stopped it.
+const HELPER: Duration = Duration::from_secs(10);
 /// Words of the agent's variables, by what sessions are told.
 const VARIABLES: [(&str, &str); 3] = [
     ("WORKSPACE_NAME", "AGENTD_WORKSPACE_NAME"),
@@ -273,15 +276,20 @@ impl NestedAgent {
     ///
     /// [`NestedError::Stop`] and [`NestedError::Engine`], when it may run still.
     pub(crate) async fn stop(&self) -> Result<(), NestedError> {
+        self.stop_within(STOP, HELPER).await
+    }
+
+    async fn stop_within(&self, stop: Duration, helper: Duration) -> Result<(), NestedError> {
         // The end of its input is what it is told by.
         drop(self.inner.input.lock().take());
-        if timeout(STOP, self.ended()).await.is_ok() {
+        if timeout(stop, self.ended()).await.is_ok() {
             return Ok(());
         }
-        let result = match self.inner.place.run(&["--nested-stop"]).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(why)) => NestedError::Stop { why },
-            Err(source) => NestedError::Engine { step: "stop the agent in it", source },
+        let result = match timeout(helper, self.inner.place.run(&["--nested-stop"])).await {
+            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(Ok(Err(why))) => NestedError::Stop { why },
+            Ok(Err(source)) => NestedError::Engine { step: "stop the agent in it", source },
+            Err(_) => NestedError::Stop { why: NestedError::after(helper) },
         };
         if self.is_container_running().await { Err(result) } else { Ok(()) }
     }

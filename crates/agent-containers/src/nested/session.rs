@@ -41,8 +41,8 @@ pub(super) struct Session {
 
 /// What a command prints.
 pub(super) struct Printed {
-    pieces: Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>,
-    complaints: VecDeque<u8>,
+    pub(super) pieces: Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>,
+    pub(super) complaints: VecDeque<u8>,
 }
 
 impl Place {

@@ -114,6 +114,26 @@ async fn a_container_that_stands_still_or_is_gone_gets_nothing() {
 }
 
 #[tokio::test]
+async fn a_helper_that_does_not_end_keeps_nobody_from_going_on() {
+    let (fake, id) = engine(&native());
+    fake.answer(&format!("POST /containers/{id}/exec"), Answer::Hangs);
+    let place = Place { engine: Engine::new(fake.source()), container_id: id, user: None };
+    let pieces = Box::pin(futures_util::stream::pending());
+    let printed = Printed { pieces, complaints: std::collections::VecDeque::new() };
+    let agent = DevContainerAgent {
+        id: Uuid::nil(),
+        name: "web".to_owned(),
+        directory: "/workspaces/web".to_owned(),
+    };
+    let inner = Inner { agent, place, input: None.into(), printed: Some(printed).into() };
+    let agent = NestedAgent { inner: Arc::new(inner) };
+    let stopping = agent.stop_within(Duration::from_millis(1), Duration::from_millis(500));
+    let stopped = timeout(Duration::from_secs(30), stopping).await.unwrap();
+    assert!(matches!(stopped, Err(NestedError::Stop { .. })), "{stopped:?}");
+    assert_eq!(fake.requests("POST").len(), 1);
+}
+
+#[tokio::test]
 async fn only_the_very_same_executable_is_not_copied_again() {
     let executable = Executable::open(None).await.unwrap();
     let time = |seconds: u64| Timestamp::from_unix_ms(i64::try_from(seconds).unwrap() * 1000);
