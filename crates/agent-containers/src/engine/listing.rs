@@ -34,6 +34,9 @@ const MAX_INSPECT: usize = 16 * 1024 * 1024;
 /// Most containers that are remembered to have changed; with more, all have.
 const MAX_CHANGED: usize = 4096;
 
+/// Longest id that is remembered; engines have 64 digits.
+const MAX_ID: usize = 255;
+
 /// The containers at one moment, newest first, then by id.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listing {
@@ -53,7 +56,7 @@ pub(super) struct Changed {
 
 impl Changed {
     pub(super) fn add(&mut self, id: String) {
-        if self.ids.len() < MAX_CHANGED {
+        if self.ids.len() < MAX_CHANGED && id.len() <= MAX_ID {
             self.ids.insert(id);
         } else {
             self.all = true;
@@ -179,5 +182,23 @@ fn as_bad_answer(error: EngineError) -> EngineError {
             EngineError::BadAnswer { reason: format!("status {status}: {message}") }
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_event_names_too_long_or_too_often_is_not_kept() {
+        let mut changed = Changed::default();
+        changed.add("a".repeat(MAX_ID));
+        assert!(!changed.all && changed.has(&"a".repeat(MAX_ID)));
+        changed.add("a".repeat(MAX_ID + 1));
+        assert!(changed.all && changed.ids.len() == 1);
+        for number in 0..=MAX_CHANGED {
+            changed.add(number.to_string());
+        }
+        assert_eq!(changed.ids.len(), MAX_CHANGED);
     }
 }
