@@ -10,6 +10,11 @@ use serde_json::Value;
 /// The label that holds the metadata.
 pub(super) const LABEL: &str = "devcontainer.metadata";
 
+/// Longest value of a variable that a program can be given, and most bytes of all of them; execve(2).
+/// A label of an image from anywhere may name a long value many times.
+const MAX_VALUE_BYTES: usize = 128 * 1024;
+const MAX_TOTAL_BYTES: usize = 6 * 1024 * 1024;
+
 /// What a container's search path is when the container does not say.
 const ENGINE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -53,19 +58,28 @@ impl Metadata {
     }
 
     /// The variables with what stands in `${…}` replaced; `container` is the container's own
-    /// environment, `NAME=VALUE` each.
+    /// environment, `NAME=VALUE` each. What no program can be given any more is left out.
     pub(super) fn variables(&self, container: &[String]) -> Vec<(String, Option<String>)> {
         let known: BTreeMap<&str, &str> =
             container.iter().filter_map(|variable| variable.split_once('=')).collect();
-        let replaced = |value: &String| substitute(value, &known);
-        let variables = self.remote_env.iter();
-        variables.map(|(name, value)| (name.clone(), value.as_ref().map(replaced))).collect()
+        let mut left = MAX_TOTAL_BYTES;
+        let mut replaced = |value: &String| {
+            let replaced = substitute(value, &known, left.min(MAX_VALUE_BYTES))?;
+            left -= replaced.len();
+            Some(replaced)
+        };
+        let variables = self.remote_env.iter().filter_map(|(name, value)| match value {
+            Some(value) => replaced(value).map(|value| (name.clone(), Some(value))),
+            None => Some((name.clone(), None)),
+        });
+        variables.collect()
     }
 }
 
 /// Replaces `${containerEnv:NAME}` and `${localEnv:NAME}`, each with `:DEFAULT` if wanted; what is
-/// unset and has no default is empty. Anything else in braces stays.
-fn substitute(text: &str, container: &BTreeMap<&str, &str>) -> String {
+/// unset and has no default is empty. Anything else in braces stays. `None` when it is longer than
+/// `limit`.
+fn substitute(text: &str, container: &BTreeMap<&str, &str>, limit: usize) -> Option<String> {
     let mut result = String::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once("${") {
@@ -85,8 +99,12 @@ fn substitute(text: &str, container: &BTreeMap<&str, &str>) -> String {
             _ => result.extend(["${", inside, "}"]),
         }
         rest = after;
+        if result.len() > limit {
+            return None;
+        }
     }
-    result + rest
+    result.push_str(rest);
+    (result.len() <= limit).then_some(result)
 }
 
 #[cfg(test)]
@@ -148,15 +166,35 @@ mod tests {
         assert_eq!(metadata.variables(&[]), [("PATH".to_owned(), Some(path))]);
     }
 
+    #[test]
+    fn what_grows_larger_than_a_program_takes_is_left_out() {
+        let container = [format!("A={}", "x".repeat(MAX_VALUE_BYTES))];
+        let check = |env: serde_json::Value, expected: &[usize]| {
+            let metadata = Metadata::parse(&serde_json::json!({ "remoteEnv": env }).to_string());
+            let found = metadata.variables(&container);
+            let lengths: Vec<usize> = found.into_iter().flat_map(|(_, v)| Some(v?.len())).collect();
+            assert_eq!(lengths, expected);
+        };
+        let twice = "${containerEnv:A}${containerEnv:A}";
+        check(
+            serde_json::json!({"A": "${containerEnv:A}", "B": twice, "C": "1"}),
+            &[MAX_VALUE_BYTES, 1],
+        );
+        check(serde_json::json!({"A": twice.repeat(100_000)}), &[]);
+        let many = (0..100).map(|number| (number.to_string(), "${containerEnv:A}".into()));
+        let fit = MAX_TOTAL_BYTES / MAX_VALUE_BYTES;
+        check(serde_json::Value::Object(many.collect()), &vec![MAX_VALUE_BYTES; fit]);
+    }
+
     proptest! {
         #[test]
         fn text_without_variables_is_left_alone(text in "[^$]{0,40}") {
-            prop_assert_eq!(substitute(&text, &BTreeMap::new()), text);
+            prop_assert_eq!(substitute(&text, &BTreeMap::new(), 1000), Some(text));
         }
 
         #[test]
         fn any_text_is_replaced_without_a_panic(text in "(\\$\\{|\\}|:|containerEnv|[a-zü]){0,20}") {
-            substitute(&text, &BTreeMap::new());
+            substitute(&text, &BTreeMap::new(), 20);
         }
     }
 }
