@@ -21,7 +21,7 @@ use bollard::{
     query_parameters::{ContainerArchiveInfoOptionsBuilder, UploadToContainerOptionsBuilder},
 };
 use parking_lot::Mutex;
-use tokio::time::timeout;
+use tokio::{io::AsyncWriteExt as _, time::timeout};
 use uuid::Uuid;
 
 pub(crate) use error::NestedError;
@@ -44,6 +44,8 @@ const STOP: Duration = Duration::from_secs(8);
 /// Longest wait for the helper that ends an agent, which takes up to 7 s: it runs where somebody else
 /// may have put another program in its place, or stopped it.
 const HELPER: Duration = Duration::from_secs(10);
+/// Longest wait until the engine takes the end of its input.
+const SAY: Duration = Duration::from_secs(1);
 /// Words of the agent's variables, by what sessions are told.
 const VARIABLES: [(&str, &str); 3] = [
     ("WORKSPACE_NAME", "AGENTD_WORKSPACE_NAME"),
@@ -280,8 +282,12 @@ impl NestedAgent {
     }
 
     async fn stop_within(&self, stop: Duration, helper: Duration) -> Result<(), NestedError> {
-        // The end of its input is what it is told by.
-        drop(self.inner.input.lock().take());
+        // The end of its input is what it is told by. The output holds the connection open, so it is
+        // said, not only dropped.
+        let input = self.inner.input.lock().take();
+        if let Some(mut input) = input {
+            let _ = timeout(SAY, input.shutdown()).await;
+        }
         if timeout(stop, self.ended()).await.is_ok() {
             return Ok(());
         }
