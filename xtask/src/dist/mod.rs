@@ -19,8 +19,8 @@ use crate::{leftovers, setup, shell};
 const PACKAGE: &str = "agent-server";
 const PROGRAM: &str = "agentd";
 /// Largest size of the program: it is copied into every workspace. With SSH, terminals and ports it has
-/// 15.6 MB; optimized for size it would have 13.0 MB, and be slower everywhere.
-const MAX_BYTES: u64 = 17_000_000;
+/// 15.7 MB; the client of container engines, with its generated types, makes it 20.9 MB.
+const MAX_BYTES: u64 = 22_000_000;
 
 /// Arguments of `cargo xtask dist`.
 #[derive(Debug, clap::Args)]
