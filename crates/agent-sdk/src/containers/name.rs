@@ -5,8 +5,8 @@ use agent_api::DevContainer;
 use crate::Error;
 
 /// Finds the dev container that a person means, the first of these that fits: its whole id, its name,
-/// its folder, the whole id or the name of its container, a beginning of its id or of its
-/// container's that no other has.
+/// its folder, the whole id or the name of its container, the last part of its folder while it has no
+/// name, a beginning of its id or of its container's that no other has.
 ///
 /// # Errors
 ///
@@ -31,11 +31,12 @@ pub fn find_dev_container<'d>(
     let lower = name.to_ascii_lowercase();
     let folder = name.trim_end_matches('/');
     let container = |it: &'d DevContainer| it.container.as_ref();
-    let ways: [&dyn Fn(&'d DevContainer) -> bool; 5] = [
+    let ways: [&dyn Fn(&'d DevContainer) -> bool; 6] = [
         &|it| it.id.to_string() == lower,
         &|it| it.name == name,
         &|it| it.workspace_folder == name || it.workspace_folder == folder,
         &|it| container(it).is_some_and(|it| it.id == lower || it.name == name),
+        &|it| it.name.is_empty() && last_part(&it.workspace_folder) == name,
         &|it| {
             let of_container = container(it).is_some_and(|it| it.id.starts_with(&lower));
             it.id.to_string().starts_with(&lower) || of_container
@@ -56,6 +57,11 @@ pub fn find_dev_container<'d>(
         [] => format!("no dev container `{name}`: there is none"),
         _ => format!("no dev container `{name}`; there are {}", names(all)),
     }))
+}
+
+/// The part of a folder that becomes its name, usually.
+fn last_part(folder: &str) -> &str {
+    folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
 /// What can be typed, for people: names, and folders of those that have none.
@@ -109,6 +115,7 @@ mod tests {
             ("4f66ad", "/src/web"),
             ("4f", "/src/web"),
             ("/src/db", "/src/db"),
+            ("db", "/src/db"),
             ("64", "/src/x/"),
         ] {
             assert_eq!(find_dev_container(&all, name).unwrap().workspace_folder, folder, "{name}");
