@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use agent_api::AbsolutePath;
 use tokio_util::sync::CancellationToken;
 
 /// Most entries of directories that are looked at, in all projects together.
@@ -56,11 +57,12 @@ fn scan_within(
     max_entries: usize,
     max_time: Duration,
 ) -> Scan {
-    // Without a slash at the end or dots in it, as the folders of containers are.
-    let directory: PathBuf = directory.components().collect();
+    // As the folders of containers are, so that one folder has one name.
+    let clean = directory.to_str().and_then(|text| AbsolutePath::parse(text).ok());
+    let directory = clean.as_ref().map_or(directory, AbsolutePath::as_path);
     let budget = walk::Budget::new(max_entries, max_time, stop);
     let mut walk = walk::Walk::new(budget, user_file::excludes(home));
-    let end = walk.projects(&directory);
+    let end = walk.projects(directory);
     let mut projects = walk.found;
     projects.sort_by(|a, b| a.workspace_folder.cmp(&b.workspace_folder));
     let place = directory.display();

@@ -152,6 +152,41 @@ fn links_are_not_followed() {
 }
 
 #[test]
+fn a_folder_has_its_clean_name_however_the_directory_is_written() {
+    let disk =
+        Disk::new(&[("w/.git/", ""), (&format!("w/{OLD}"), "{}"), (&format!("w/a/{OLD}"), "{}")]);
+    for name in ["w/", "w/.", "w//a/../", "./w"] {
+        let scan = scan(&disk.path(name), &disk.path("home"), &CancellationToken::new());
+        let folders: Vec<PathBuf> =
+            scan.projects.into_iter().map(|project| project.workspace_folder).collect();
+        assert_eq!(folders, [disk.path("w"), disk.path("w/a")], "{name}");
+    }
+}
+
+mod needs_root {
+    use std::os::unix::fs::PermissionsExt;
+
+    use agent_test::{NOBODY, as_user};
+
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_read_is_skipped_though_its_file_can_be() {
+        let files = ["w", "w/closed", "w/open"].map(|name| format!("{name}/{OLD}"));
+        let disk =
+            Disk::new(&[("w/.git/", ""), (&files[0], "{}"), (&files[1], "{}"), (&files[2], "{}")]);
+        let set = |name: &str, mode| {
+            fs::set_permissions(disk.path(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set("", 0o755);
+        set("w/closed", 0o711);
+        as_user(NOBODY, || disk.check(&[OLD, &format!("open/{OLD}")])).unwrap();
+        set("w", 0o711);
+        as_user(NOBODY, || disk.check(&[])).unwrap();
+    }
+}
+
+#[test]
 fn a_directory_that_is_not_there_has_nothing() {
     Disk::new(&[]).check(&[]);
 }

@@ -88,7 +88,8 @@ impl Walk<'_> {
             return self.walk(VecDeque::from([top(directory.to_owned())]));
         }
         let mut tops = VecDeque::new();
-        for name in self.entries(directory)?.directories {
+        let entries = self.entries(directory)?.unwrap_or_default();
+        for name in entries.directories {
             let path = directory.join(name);
             if is_project(&path) {
                 tops.push_back(top(path));
@@ -106,7 +107,7 @@ impl Walk<'_> {
     }
 
     fn visit(&mut self, place: Place, places: &mut VecDeque<Place>) -> Result<(), Spent> {
-        let entries = self.entries(&place.path)?;
+        let Some(entries) = self.entries(&place.path)? else { return Ok(()) };
         self.take_configuration(&place.path);
         let Place { path, mut repository, mut level } = place;
         if entries.has_git && path != repository.top {
@@ -139,10 +140,11 @@ impl Walk<'_> {
         }
     }
 
-    /// What is in a directory; nothing of one that cannot be read.
-    fn entries(&mut self, directory: &Path) -> Result<Entries, Spent> {
+    /// What is in a directory; `None` for one that cannot be read.
+    fn entries(&mut self, directory: &Path) -> Result<Option<Entries>, Spent> {
+        let Ok(listed) = fs::read_dir(directory) else { return Ok(None) };
         let mut entries = Entries::default();
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        for entry in listed.flatten() {
             self.budget.take()?;
             let Ok(kind) = entry.file_type() else { continue };
             let name = entry.file_name();
@@ -155,7 +157,7 @@ impl Walk<'_> {
         }
         // So that the same is found each time when the bounds end the walk.
         entries.directories.sort();
-        Ok(entries)
+        Ok(Some(entries))
     }
 }
 
