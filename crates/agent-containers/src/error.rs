@@ -38,7 +38,7 @@ pub enum Error {
         name: String,
     },
     /// Another operation has the dev container in its hands.
-    #[error("dev container \"{name}\" is {}", word(*.status))]
+    #[error("dev container \"{name}\" is {}", .status.as_str())]
     Busy {
         /// Its name, or its folder when it has none.
         name: String,
@@ -134,18 +134,5 @@ impl Classify for Error {
             | Self::Connect { why, .. } => Some(why.clone()),
             other => agent_api::causes(std::error::Error::source(other)),
         }
-    }
-}
-
-/// The word of the wire.
-fn word(status: DevContainerStatus) -> &'static str {
-    match status {
-        DevContainerStatus::Running => "running",
-        DevContainerStatus::Stopped => "stopped",
-        DevContainerStatus::Starting => "starting",
-        DevContainerStatus::Stopping => "stopping",
-        DevContainerStatus::Deleting => "deleting",
-        DevContainerStatus::Error => "error",
-        _ => "unknown",
     }
 }

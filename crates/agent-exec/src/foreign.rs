@@ -1,8 +1,9 @@
 //! Commands that run where the launcher cannot reach, such as in a container: what their starter
 //! hands over, and what can be done to them. How they are started is not known here.
 
-use std::{fmt, io, sync::Arc};
+use std::{error::Error, fmt, io, sync::Arc};
 
+use agent_api::{Classify, ErrorCode};
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -125,6 +126,38 @@ impl Drop for Unclaimed {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             self.tasks.spawn_on(async move { handle.kill().await }, &runtime);
         }
+    }
+}
+
+/// Why a foreign command was not started, in the words of whoever should have.
+#[derive(Clone, Debug)]
+pub struct ForeignError {
+    code: ErrorCode,
+    cause: Arc<dyn Error + Send + Sync>,
+}
+
+impl ForeignError {
+    /// Takes over a failure with its code, words and sources.
+    pub fn new(failure: impl Classify + Send + Sync + 'static) -> Self {
+        Self { code: failure.code(), cause: Arc::new(failure) }
+    }
+}
+
+impl fmt::Display for ForeignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl Error for ForeignError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+impl Classify for ForeignError {
+    fn code(&self) -> ErrorCode {
+        self.code
     }
 }
 

@@ -66,7 +66,7 @@ pub use command::{Command, ErrorOutput, Input, Size, Stdio};
 pub use command_line::{CommandLineError, command_line, first_word, words};
 pub use environment::Environment;
 pub use error::{Refused, SpawnError};
-pub use foreign::{Foreign, ForeignData, ForeignHandle, ForeignOutput};
+pub use foreign::{Foreign, ForeignData, ForeignError, ForeignHandle, ForeignOutput};
 pub use hang_up::hang_up;
 pub use launcher::{Cgroups, Config, Launcher, Priority};
 pub use limits::Limits;

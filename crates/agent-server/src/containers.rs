@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use agent_containers::{Containers, ExecCommand, ExecRequest, ExecTerminal};
-use agent_exec::Foreign;
+use agent_exec::{Foreign, ForeignError};
 use async_trait::async_trait;
 
 /// The containers of the agent.
@@ -17,10 +17,7 @@ impl agent_ssh::Containers for Insides {
         self.0.check_enabled().is_ok()
     }
 
-    async fn exec(
-        &self,
-        command: agent_ssh::ContainerCommand,
-    ) -> Result<Foreign, agent_ssh::ContainerError> {
+    async fn exec(&self, command: agent_ssh::ContainerCommand) -> Result<Foreign, ForeignError> {
         let terminal = command
             .terminal
             .map(|terminal| ExecTerminal { size: terminal.size, term: terminal.term });
@@ -31,7 +28,7 @@ impl agent_ssh::Containers for Insides {
             variables: command.variables,
             terminal,
         };
-        self.0.exec(request).await.map_err(agent_ssh::ContainerError::new)
+        self.0.exec(request).await.map_err(ForeignError::new)
     }
 }
 
@@ -41,10 +38,7 @@ impl agent_term::Containers for Insides {
         self.0.check_enabled().is_ok()
     }
 
-    async fn exec(
-        &self,
-        command: agent_term::ContainerCommand,
-    ) -> Result<Foreign, agent_term::ContainerError> {
+    async fn exec(&self, command: agent_term::ContainerCommand) -> Result<Foreign, ForeignError> {
         let is_login = command.text.is_empty();
         let text = ExecCommand::Text(command.text.into_bytes());
         let request = ExecRequest {
@@ -54,6 +48,6 @@ impl agent_term::Containers for Insides {
             variables: Vec::new(),
             terminal: Some(ExecTerminal { size: command.size, term: OsString::from(command.term) }),
         };
-        self.0.exec(request).await.map_err(agent_term::ContainerError::new)
+        self.0.exec(request).await.map_err(ForeignError::new)
     }
 }

@@ -1,9 +1,8 @@
 //! What a session that names a container asks the agent for; the server of the agent answers.
 
-use std::{error::Error, ffi::OsString, fmt, sync::Arc};
+use std::{ffi::OsString, fmt};
 
-use agent_api::{Classify, ErrorCode};
-use agent_exec::{Foreign, Size};
+use agent_exec::{Foreign, ForeignError, Size};
 use async_trait::async_trait;
 
 /// Runs commands in the containers of the workspace.
@@ -22,7 +21,7 @@ pub trait Containers: Send + Sync + fmt::Debug {
     ///
     /// Never happens: whoever asks waits until the command has started, and ends it where nobody
     /// wants it any more.
-    async fn exec(&self, command: ContainerCommand) -> Result<Foreign, ContainerError>;
+    async fn exec(&self, command: ContainerCommand) -> Result<Foreign, ForeignError>;
 }
 
 /// A command for a container.
@@ -47,38 +46,6 @@ pub struct ContainerTerminal {
     pub size: Size,
     /// Value of `TERM`; empty leaves it unset.
     pub term: OsString,
-}
-
-/// Why a command does not run in a container, in the words of whoever should have run it.
-#[derive(Clone, Debug)]
-pub struct ContainerError {
-    code: ErrorCode,
-    cause: Arc<dyn Error + Send + Sync>,
-}
-
-impl ContainerError {
-    /// Takes over a failure with its code, words and sources.
-    pub fn new(failure: impl Classify + Send + Sync + 'static) -> Self {
-        Self { code: failure.code(), cause: Arc::new(failure) }
-    }
-}
-
-impl fmt::Display for ContainerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.cause.fmt(f)
-    }
-}
-
-impl Error for ContainerError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.cause.source()
-    }
-}
-
-impl Classify for ContainerError {
-    fn code(&self) -> ErrorCode {
-        self.code
-    }
 }
 
 /// Without the text and the values, which may be secrets.

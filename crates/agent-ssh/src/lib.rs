@@ -17,7 +17,7 @@ mod workspace;
 mod x11;
 
 pub use config::Config;
-pub use containers::{ContainerCommand, ContainerError, ContainerTerminal, Containers};
+pub use containers::{ContainerCommand, ContainerTerminal, Containers};
 pub use error::{Refused, StartError};
 pub use host_keys::HostKeyError;
 pub use service::{Admission, Peer, Ssh};

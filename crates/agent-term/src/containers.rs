@@ -1,9 +1,10 @@
 //! What a terminal that names a container asks the agent for; the server of the agent answers.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::fmt;
 
-use agent_api::{Classify, ErrorCode};
-use agent_exec::{Foreign, Size};
+#[cfg(doc)]
+use agent_api::ErrorCode;
+use agent_exec::{Foreign, ForeignError, Size};
 use async_trait::async_trait;
 
 /// Runs programs on terminals in the containers of the workspace.
@@ -23,7 +24,7 @@ pub trait Containers: Send + Sync + fmt::Debug {
     ///
     /// Never happens: whoever asks waits until the program has started, and ends it where nobody
     /// wants it any more.
-    async fn exec(&self, command: ContainerCommand) -> Result<Foreign, ContainerError>;
+    async fn exec(&self, command: ContainerCommand) -> Result<Foreign, ForeignError>;
 }
 
 /// A program for a terminal in a container.
@@ -39,38 +40,6 @@ pub struct ContainerCommand {
     pub size: Size,
     /// Value of `TERM`.
     pub term: &'static str,
-}
-
-/// Why a program does not run in a container, in the words of whoever should have run it.
-#[derive(Clone, Debug)]
-pub struct ContainerError {
-    code: ErrorCode,
-    cause: Arc<dyn Error + Send + Sync>,
-}
-
-impl ContainerError {
-    /// Takes over a failure with its code, words and sources.
-    pub fn new(failure: impl Classify + Send + Sync + 'static) -> Self {
-        Self { code: failure.code(), cause: Arc::new(failure) }
-    }
-}
-
-impl fmt::Display for ContainerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.cause.fmt(f)
-    }
-}
-
-impl Error for ContainerError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.cause.source()
-    }
-}
-
-impl Classify for ContainerError {
-    fn code(&self) -> ErrorCode {
-        self.code
-    }
 }
 
 /// Without the text, which may hold secrets.

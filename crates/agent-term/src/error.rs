@@ -3,9 +3,7 @@
 use std::{io, sync::Arc};
 
 use agent_api::{Classify, ErrorCode, FieldError, TerminalId, limits::MAX_TERMINAL_COMMAND_BYTES};
-use agent_exec::{CommandLineError, SpawnError};
-
-use crate::ContainerError;
+use agent_exec::{CommandLineError, ForeignError, SpawnError};
 
 /// Why an operation failed.
 ///
@@ -36,7 +34,7 @@ pub enum Error {
     ScreenInContainer,
     /// The program does not run in the container.
     #[error(transparent)]
-    Container(ContainerError),
+    Container(ForeignError),
     /// There is no such terminal.
     #[error("terminal `{id}` not found")]
     NoTerminal {

@@ -87,7 +87,7 @@ mod workspace;
 
 pub use attachment::{Attachment, Input, Outgoing, Output};
 pub use config::Config;
-pub use containers::{ContainerCommand, ContainerError, Containers};
+pub use containers::{ContainerCommand, Containers};
 pub use error::Error;
 pub use messages::InvalidMessage;
 pub use outbox::End;

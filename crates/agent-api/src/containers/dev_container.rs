@@ -28,6 +28,21 @@ pub enum DevContainerStatus {
     Unknown,
 }
 
+impl DevContainerStatus {
+    /// The word of the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Starting => "starting",
+            Self::Stopping => "stopping",
+            Self::Deleting => "deleting",
+            Self::Error => "error",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A dev container, with or without a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DevContainer {
@@ -73,4 +88,24 @@ pub struct DevContainerAgent {
     pub name: String,
     /// Where its commands start, a path inside.
     pub directory: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_a_status_is_that_of_the_wire() {
+        for status in [
+            DevContainerStatus::Running,
+            DevContainerStatus::Stopped,
+            DevContainerStatus::Starting,
+            DevContainerStatus::Stopping,
+            DevContainerStatus::Deleting,
+            DevContainerStatus::Error,
+            DevContainerStatus::Unknown,
+        ] {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
+    }
 }

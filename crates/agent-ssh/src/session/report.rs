@@ -2,11 +2,11 @@
 
 use std::error::Error;
 
-use agent_exec::{CommandLineError, Exit, ExitStatus, Signal, SpawnError};
+use agent_exec::{CommandLineError, Exit, ExitStatus, ForeignError, Signal, SpawnError};
 use agent_ssh_protocol::{ChannelOutput, wire::Put};
 use bytes::Bytes;
 
-use crate::{ContainerError, sftp, statistics::SessionError, x11::X11Error};
+use crate::{sftp, statistics::SessionError, x11::X11Error};
 
 /// Signals that the protocol has a name for (RFC 4254, section 6.10).
 const NAMED: [&str; 13] = [
@@ -53,7 +53,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Spawn(#[from] SpawnError),
     #[error(transparent)]
-    Container(ContainerError),
+    Container(ForeignError),
     #[error("the agent stops")]
     Stopping,
     #[error("the command's status was lost")]

@@ -81,7 +81,7 @@ async fn follow(
             Ok(())
         }
         (_, error) => {
-            let state = format!("it is {}", super::word(dev.status));
+            let state = format!("it is {}", dev.status.as_str());
             Err(Error::Refused { operation, message: error.clone().unwrap_or(state) })
         }
     }

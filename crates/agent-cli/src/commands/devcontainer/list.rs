@@ -5,7 +5,7 @@ use agent_sdk::{
     api::{DevContainer, ListContainersRequest},
 };
 
-use super::{name, word};
+use super::name;
 use crate::{
     Error,
     commands::containers::{or_dash, short, table},
@@ -42,7 +42,7 @@ fn row(dev: &DevContainer) -> [String; 6] {
     let yes = |is: bool| if is { "yes" } else { "-" }.to_owned();
     [
         or_dash(&dev.name),
-        word(dev.status).to_owned(),
+        dev.status.as_str().to_owned(),
         yes(dev.dirty),
         or_dash(container.unwrap_or_default()),
         yes(dev.agent.is_some()),

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use agent_sdk::{
     AgentConn,
-    api::{DevContainer, DevContainerLogEntry, DevContainerStatus, ListContainersRequest},
+    api::{DevContainer, DevContainerLogEntry, ListContainersRequest},
     find_dev_container,
 };
 use futures_util::StreamExt as _;
@@ -256,19 +256,7 @@ pub(super) fn state(dev: &DevContainer) -> String {
     let dirty = if dev.dirty { ", dirty" } else { "" };
     let agent = if dev.agent.is_some() { ", with an agent" } else { "" };
     let error = dev.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-    format!("{}{dirty}{agent}{error}", word(dev.status))
-}
-
-fn word(status: DevContainerStatus) -> &'static str {
-    match status {
-        DevContainerStatus::Running => "running",
-        DevContainerStatus::Stopped => "stopped",
-        DevContainerStatus::Starting => "starting",
-        DevContainerStatus::Stopping => "stopping",
-        DevContainerStatus::Deleting => "deleting",
-        DevContainerStatus::Error => "error",
-        _ => "unknown",
-    }
+    format!("{}{dirty}{agent}{error}", dev.status.as_str())
 }
 
 /// Prints an entry of a log: what was written as an error to stderr.

@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use agent_api::{Classify, ErrorCode};
-use agent_exec::{Cgroups, Command, Environment, Foreign, Launcher, Limits, Stdio, command_line};
-use agent_ssh::{ContainerCommand, ContainerError, Containers};
+use agent_exec::{
+    Cgroups, Command, Environment, Foreign, ForeignError, Launcher, Limits, Stdio, command_line,
+};
+use agent_ssh::{ContainerCommand, Containers};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -104,11 +106,11 @@ impl Containers for Fleet {
         !self.is_off.load(Ordering::Relaxed)
     }
 
-    async fn exec(&self, command: ContainerCommand) -> Result<Foreign, ContainerError> {
+    async fn exec(&self, command: ContainerCommand) -> Result<Foreign, ForeignError> {
         self.asked.lock().push(command.clone());
         let start = self.starts.acquire().await.expect("it is never closed");
         start.forget();
-        self.start(command).await.map_err(ContainerError::new)
+        self.start(command).await.map_err(ForeignError::new)
     }
 }
 

@@ -11,10 +11,10 @@ use std::{
 
 use agent_api::{Classify, ErrorCode};
 use agent_exec::{
-    Cgroups, Command, Environment, ExitStatus, Foreign, ForeignData, ForeignHandle, ForeignOutput,
-    Launcher, Limits, Signal, Size, Stdio, command_line,
+    Cgroups, Command, Environment, ExitStatus, Foreign, ForeignData, ForeignError, ForeignHandle,
+    ForeignOutput, Launcher, Limits, Signal, Size, Stdio, command_line,
 };
-use agent_term::{ContainerCommand, ContainerError, Containers};
+use agent_term::{ContainerCommand, Containers};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -121,10 +121,10 @@ impl Containers for Fleet {
         !self.is_off.load(Ordering::Relaxed)
     }
 
-    async fn exec(&self, command: ContainerCommand) -> Result<Foreign, ContainerError> {
+    async fn exec(&self, command: ContainerCommand) -> Result<Foreign, ForeignError> {
         self.asked.lock().push(command.clone());
         self.starts.acquire().await.expect("it is never closed").forget();
-        self.start(command).await.map_err(ContainerError::new)
+        self.start(command).await.map_err(ForeignError::new)
     }
 }
 
